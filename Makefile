@@ -1,0 +1,37 @@
+# The two commands of README.md, and what they are made of. Each installs what it needs and may be run twice.
+
+WORLD  := tests/world/world
+LABRUN := target/debug/labrun
+# The engines every world is played on; `make test ENGINES=26` is the quick one.
+ENGINES := 26 20
+
+.PHONY: help demo test lint deny clean-world
+
+help:
+	@echo 'make demo         grade a student VM, mistake included; ends with a report on screen and as HTML'
+	@echo 'make test         everything: format, lints, licences, the test world, all tests, on Docker $(ENGINES)'
+	@echo 'make clean-world  remove the student VMs, their images and caches; says how much disk that frees'
+
+demo:
+	cargo build --quiet
+	tests/world/demo $(LABRUN)
+
+test: lint deny
+	$(WORLD) setup --engine all
+	$(WORLD) selftest --engine all
+	LABRUN_WORLD="$(ENGINES)" INSTA_UPDATE=no cargo test --no-fail-fast -- --nocapture --test-threads 2
+
+# Formatting, Rust lints, and the product's own content.
+lint:
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- --deny warnings
+	cargo run --quiet -- lint labs/*.yaml labs/worlds/*.yaml checks/*.yaml
+
+# Licences, bans and sources of the dependencies. Built without optimisation: it runs for a second.
+deny:
+	@command -v cargo-deny >/dev/null || { \
+	  echo 'installing cargo-deny (some minutes, once)'; cargo install --quiet --locked --debug cargo-deny; }
+	cargo deny --log-level warn check licenses bans sources
+
+clean-world:
+	$(WORLD) clean

@@ -1,0 +1,112 @@
+//! The command line, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::plan::parse_duration;
+use crate::render::FORMATS;
+use crate::text::Lang;
+
+/// Runs hands-on infrastructure labs and grades them: facts in, verdict out.
+#[derive(Debug, Parser)]
+#[command(name = "labrun", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all passed (or deferred), 1 something failed or is blocked, 4 nothing failed but something could \
+not be determined, 2 wrong usage, 3 a lab with mistakes, 130 interrupted.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at this machine and grade labs on it.
+    Check(Check),
+    /// Grade again from recorded evidence; needs no machine.
+    Judge(Judge),
+    /// List the labs, their steps and points.
+    List(List),
+    /// Find every mistake in lab, check and world files.
+    Lint(Lint),
+}
+
+/// `labrun check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Labs or steps of them, such as `lab1` or `lab2/persistence`; a path to a lab file works too.
+    #[arg(required = true, value_name = "LAB[/STEP]")]
+    pub targets: Vec<String>,
+    /// Set a parameter of the labs.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub settings: Vec<(String, String)>,
+    /// Also record everything that was observed in this file.
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
+    /// The time for the whole run.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    pub timeout: std::time::Duration,
+    /// How the report is written, and where the labs are.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// `labrun judge`
+#[derive(Debug, Args)]
+pub struct Judge {
+    /// The evidence, as `labrun check --evidence` wrote it.
+    pub evidence: PathBuf,
+    /// Judge by this lab file, even if it is not the one the evidence was recorded for.
+    #[arg(long = "lab", value_name = "FILE")]
+    pub lab_files: Vec<PathBuf>,
+    /// How the report is written, and where the labs are.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// How the report is written, and where the labs are.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The report's format; by default that of the output file's ending, else text.
+    #[arg(long, value_name = "FORMAT", value_parser = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>())]
+    pub format: Option<String>,
+    /// Write the report into this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The report's language; by default that of the locale, Spanish if it has none.
+    #[arg(long)]
+    pub lang: Option<Lang>,
+    /// Show all stages of each hint, and what was expected of each check.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// The folder with the labs; by default `./labs`, else those built in.
+    #[arg(long, value_name = "DIR")]
+    pub labs: Option<PathBuf>,
+}
+
+/// `labrun list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// The language; by default that of the locale, Spanish if it has none.
+    #[arg(long)]
+    pub lang: Option<Lang>,
+    /// The folder with the labs; by default `./labs`, else those built in.
+    #[arg(long, value_name = "DIR")]
+    pub labs: Option<PathBuf>,
+}
+
+/// `labrun lint`
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Lab, check or world files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}

@@ -1,0 +1,181 @@
+//! What was observed: plain data, written to one file, judged for ever. Knows neither labs nor verdicts.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::text::Text;
+use crate::vantage::Vantage;
+
+/// The value of [`Evidence::format`] that this version writes and reads.
+pub const FORMAT: &str = "labrun/evidence/v1";
+
+/// What a probe saw: facts by name. Which facts a kind of probe reports is its documented contract.
+pub type Facts = Map<String, Value>;
+
+/// All that one run observed, and what is needed to judge it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// `labrun/evidence/v1`.
+    pub format: String,
+    /// The version of labrun that observed.
+    pub labrun: String,
+    /// When the first probe started, RFC 3339, UTC.
+    pub started: String,
+    /// When the last probe ended, RFC 3339, UTC.
+    pub finished: String,
+    /// The machine that was looked at.
+    pub machine: Machine,
+    /// The labs (and steps of them) the run was asked to look at.
+    pub labs: Vec<Subject>,
+    /// The answers, one per distinct question.
+    pub observations: Vec<Observation>,
+}
+
+/// The machine that was looked at, as far as it could be asked.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// How it was reached: `local`.
+    pub reached: String,
+    /// Whether this run could look at the machine from outside (the vantage `grader`).
+    pub outside: bool,
+    /// Operating system and architecture, e.g. `Linux 6.1.0 x86_64`.
+    pub system: Option<String>,
+    /// Docker Engine version, e.g. `26.1.5`, when it answered.
+    pub engine: Option<String>,
+}
+
+/// One lab a run looked at, by what binds it to the lab's file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// The lab's id.
+    pub lab: String,
+    /// Where its file came from: a path, or `built-in`.
+    pub source: String,
+    /// SHA-256 (hex) over the lab's file and the library checks it uses.
+    pub digest: String,
+    /// The steps asked for; empty means all.
+    pub steps: Vec<String>,
+    /// The parameters in force, by name.
+    pub params: BTreeMap<String, Value>,
+}
+
+/// The one question an observation answers; two checks that ask the same share the answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// The kind of probe, e.g. `postgres`.
+    pub probe: String,
+    /// Its arguments, every parameter and reference resolved.
+    pub args: Value,
+    /// Where it stood.
+    pub from: Vantage,
+}
+
+impl Question {
+    /// A text that is equal exactly for equal questions (object keys are sorted).
+    pub fn key(&self) -> String {
+        format!("{} {} {}", self.probe, self.from, self.args)
+    }
+}
+
+/// A question and what was seen each time it was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Observation {
+    /// What was asked.
+    pub question: Question,
+    /// A shell command with which the student sees the same.
+    pub command: String,
+    /// One entry per round in which it was asked, oldest first.
+    pub samples: Vec<Sample>,
+}
+
+/// One look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The round of polling it belongs to; everything seen in one round is judged together.
+    pub round: u32,
+    /// Milliseconds from the start of the run to the start of this look.
+    pub at_ms: u64,
+    /// Milliseconds it took.
+    pub took_ms: u64,
+    /// What was seen, or why nothing could be.
+    pub seen: Seen,
+}
+
+/// The outcome of one look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Seen {
+    /// Facts about the student's machine.
+    Facts(Facts),
+    /// No fact: the way to look was broken, which says nothing about the student's work.
+    Unobserved(Unobserved),
+}
+
+/// Why a look gave no fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unobserved {
+    /// What broke.
+    pub cause: Cause,
+    /// What exactly, and how to mend it, for a person.
+    pub why: Text,
+}
+
+impl Unobserved {
+    /// `cause`, said in both languages.
+    pub fn new(cause: Cause, es: impl Into<String>, en: impl Into<String>) -> Unobserved {
+        Unobserved { cause, why: Text::new(es, en) }
+    }
+
+    /// The observation that labrun's own time for the run prevented.
+    pub fn out_of_time() -> Unobserved {
+        Unobserved::new(
+            Cause::Limit,
+            "se acabó el tiempo de la corrida antes de poder saberlo; probá con un --timeout mayor",
+            "the run's time was over before this could be known; try a larger --timeout",
+        )
+    }
+}
+
+/// The ways in which looking itself can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The Docker engine did not answer, or not in time.
+    Engine,
+    /// labrun may not look there.
+    Permission,
+    /// The machine, or the place the probe stands, cannot be reached.
+    Path,
+    /// labrun ran into a limit of its own: its time for the run, its open files, its memory.
+    Limit,
+    /// What came back cannot be read as what it should be.
+    Malformed,
+    /// This kind of machine or engine is not supported for this question.
+    Unsupported,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_questions_have_equal_keys_whatever_the_order_of_their_arguments() {
+        let ask = |args: &str| Question {
+            probe: "postgres".into(),
+            args: serde_json::from_str(args).unwrap(),
+            from: Vantage::Vm,
+        };
+        assert_eq!(ask(r#"{"a":1,"b":2}"#).key(), ask(r#"{"b":2,"a":1}"#).key());
+        assert_ne!(ask(r#"{"a":1}"#).key(), ask(r#"{"a":"1"}"#).key());
+    }
+}

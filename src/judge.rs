@@ -1,0 +1,376 @@
+//! Plan + evidence → report. Pure and total: the same evidence always gives the same report, without the machine.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::evidence::{Cause, Evidence, Facts, Machine, Observation, Sample, Seen};
+use crate::expect::Truth;
+use crate::plan::{Ask, Plan, PlannedAdvice, PlannedCheck, PlannedStep};
+use crate::reference::Scope;
+use crate::text::Text;
+use crate::vantage::Vantage;
+use crate::verdict::{self, CheckResult, Doubt, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult};
+
+/// Judges every check of `plans` on what was observed.
+pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
+    let answers = Answers::of(&evidence.observations);
+    let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, &evidence.machine)).collect();
+    Report {
+        format: verdict::FORMAT.to_owned(),
+        labrun: env!("CARGO_PKG_VERSION").to_owned(),
+        started: evidence.started.clone(),
+        finished: evidence.finished.clone(),
+        machine: evidence.machine.clone(),
+        outcome: worst(labs.iter().map(|lab| lab.outcome)),
+        points: Score::sum(labs.iter().map(|lab| &lab.points)),
+        labs,
+    }
+}
+
+/// What another look at a check could be good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing: it holds, or it could not be observed.
+    Settled,
+    /// It fails, and only something it needs could change that.
+    Failing,
+    /// It fails, and its author says that it may come to hold.
+    Waiting,
+}
+
+/// Where `check` stands after `round`, `now_ms` after the start of the run.
+pub fn standing(check: &PlannedCheck, answers: &Answers, round: u32, now_ms: u64) -> Standing {
+    let look = Look::at(check, answers, round);
+    let waits = || {
+        let in_time = check.within.is_some_and(|within| u128::from(now_ms) < within.as_millis());
+        in_time && check.worth.as_ref().is_none_or(|worth| worth.evaluate(&look.scope) == Truth::Holds)
+    };
+    match look.finding {
+        Finding::Fail(_) if waits() => Standing::Waiting,
+        Finding::Fail(_) => Standing::Failing,
+        _ => Standing::Settled,
+    }
+}
+
+/// Observations by question.
+#[derive(Debug, Default)]
+pub struct Answers<'e> {
+    by_key: BTreeMap<String, &'e Observation>,
+}
+
+impl<'e> Answers<'e> {
+    /// An index of `observations`.
+    pub fn of(observations: impl IntoIterator<Item = &'e Observation>) -> Answers<'e> {
+        let by_key = observations.into_iter().map(|observation| (observation.question.key(), observation));
+        Answers { by_key: by_key.collect() }
+    }
+}
+
+/// What a check came to in one round, before its needs are looked at.
+struct Look<'e> {
+    finding: Finding,
+    scope: Scope<'e>,
+    /// The observations it leans on, by name.
+    given: BTreeMap<&'e str, &'e Observation>,
+    /// The main observation, when its question could be put.
+    observation: Option<&'e Observation>,
+    sample: Option<&'e Sample>,
+}
+
+enum Finding {
+    Pass,
+    Fail(Vec<Mismatch>),
+    Unknown(Doubt),
+    /// Nobody looked in this round.
+    NotAsked,
+}
+
+impl<'e> Look<'e> {
+    fn at<'p: 'e>(check: &'p PlannedCheck, answers: &Answers<'e>, round: u32) -> Look<'e> {
+        let mut look = Look {
+            finding: Finding::NotAsked,
+            scope: Scope::default(),
+            given: BTreeMap::new(),
+            observation: None,
+            sample: None,
+        };
+        for (name, ask) in &check.given {
+            match answer(ask, &look.scope, answers, round) {
+                Answer::Facts(facts, observation, _) => {
+                    look.scope.given.insert(name, facts);
+                    look.given.insert(name, observation);
+                }
+                Answer::Nothing(finding, observation) => {
+                    look.finding = finding;
+                    look.observation = observation;
+                    return look;
+                }
+            }
+        }
+        match answer(&check.ask, &look.scope, answers, round) {
+            Answer::Nothing(finding, observation) => {
+                look.finding = finding;
+                look.observation = observation;
+            }
+            Answer::Facts(facts, observation, sample) => {
+                look.scope.own = Some(facts);
+                look.observation = Some(observation);
+                look.sample = Some(sample);
+                look.finding = match check.expect.evaluate(&look.scope) {
+                    Truth::Fails(mismatches) => Finding::Fail(mismatches.into_iter().map(bounded_mismatch).collect()),
+                    Truth::Unsure(why) => Finding::Unknown(Doubt { cause: None, why }),
+                    Truth::Holds => control(check, &look.scope, answers, round).unwrap_or(Finding::Pass),
+                };
+            }
+        }
+        look
+    }
+}
+
+impl Look<'_> {
+    /// The command that shows what decided: that of the observation the first mismatch is about, else the check's own.
+    fn command(&self) -> String {
+        let decided = match &self.finding {
+            Finding::Fail(mismatches) => mismatches.first().and_then(|mismatch| mismatch.fact.split('.').next()),
+            _ => None,
+        };
+        let given = decided.and_then(|name| self.given.get(name)).copied();
+        given.or(self.observation).map(|observation| observation.command.clone()).unwrap_or_default()
+    }
+}
+
+enum Answer<'e> {
+    Facts(&'e Facts, &'e Observation, &'e Sample),
+    Nothing(Finding, Option<&'e Observation>),
+}
+
+fn answer<'e>(ask: &Ask, scope: &Scope, answers: &Answers<'e>, round: u32) -> Answer<'e> {
+    let question = match ask.question(scope) {
+        Ok(question) => question,
+        // The observation it leans on was made, and what it should take over is not there: a fact, not a doubt.
+        Err(reference) => {
+            let expected = Text::new(format!("`{reference}` existe"), format!("`{reference}` exists"));
+            let mismatch = Mismatch { fact: reference, expected, seen: Value::Null };
+            return Answer::Nothing(Finding::Fail(vec![mismatch]), None);
+        }
+    };
+    let Some(observation) = answers.by_key.get(&question.key()) else {
+        return Answer::Nothing(Finding::NotAsked, None);
+    };
+    let Some(sample) = observation.samples.iter().find(|sample| sample.round == round) else {
+        return Answer::Nothing(Finding::NotAsked, Some(observation));
+    };
+    match &sample.seen {
+        Seen::Facts(facts) => Answer::Facts(facts, observation, sample),
+        Seen::Unobserved(unobserved) => {
+            let doubt = Doubt { cause: Some(unobserved.cause), why: unobserved.why.clone() };
+            Answer::Nothing(Finding::Unknown(doubt), Some(observation))
+        }
+    }
+}
+
+/// What stands against counting a claim that holds: its positive twin could not be seen to hold.
+fn control(check: &PlannedCheck, scope: &Scope, answers: &Answers, round: u32) -> Option<Finding> {
+    let (ask, expect) = check.control.as_ref()?;
+    match answer(ask, scope, answers, round) {
+        Answer::Nothing(Finding::Unknown(doubt), _) => Some(Finding::Unknown(doubt)),
+        Answer::Facts(facts, ..) => {
+            let scope = Scope { own: Some(facts), given: scope.given.clone() };
+            match expect.evaluate(&scope) {
+                Truth::Holds => None,
+                _ => Some(Finding::Unknown(Doubt { cause: None, why: failed_control() })),
+            }
+        }
+        Answer::Nothing(..) => Some(Finding::Unknown(Doubt { cause: None, why: failed_control() })),
+    }
+}
+
+fn failed_control() -> Text {
+    Text::new(
+        "el control no anduvo: la misma sonda tampoco llegó a donde sí tenía que llegar, así que no llegar no prueba nada",
+        "the control did not hold: the same probe did not reach what it must reach either, so not reaching proves nothing",
+    )
+}
+
+/// The look that decides: the first one that holds, else the last one made in time.
+fn decisive<'e>(check: &'e PlannedCheck, answers: &Answers<'e>) -> Look<'e> {
+    let mut look = Look::at(check, answers, 0);
+    for round in 1.. {
+        if matches!(look.finding, Finding::Pass) {
+            break;
+        }
+        let next = Look::at(check, answers, round);
+        let at_ms = next.sample.map_or(0, |sample| u128::from(sample.at_ms));
+        if matches!(next.finding, Finding::NotAsked) || check.within.is_some_and(|within| at_ms > within.as_millis()) {
+            break;
+        }
+        look = next;
+    }
+    look
+}
+
+fn judge_lab(plan: &Plan, answers: &Answers, machine: &Machine) -> LabResult {
+    let mut known: BTreeMap<String, Outcome> = BTreeMap::new();
+    let steps: Vec<StepResult> = plan.steps.iter().map(|step| judge_step(step, answers, machine, &mut known)).collect();
+    LabResult {
+        id: plan.id.clone(),
+        title: plan.title.clone(),
+        source: plan.source.clone(),
+        digest: plan.digest.clone(),
+        outcome: worst(steps.iter().map(|step| step.outcome)),
+        points: Score::sum(steps.iter().map(|step| &step.points)),
+        steps,
+    }
+}
+
+fn judge_step(
+    step: &PlannedStep,
+    answers: &Answers,
+    machine: &Machine,
+    known: &mut BTreeMap<String, Outcome>,
+) -> StepResult {
+    let mut points = Score::default();
+    let mut checks: Vec<CheckResult> = Vec::new();
+    for check in &step.checks {
+        let result = judge_check(check, answers, machine, known);
+        points.count(result.outcome, result.points, result.bonus);
+        known.insert(result.address.clone(), result.outcome);
+        checks.push(result);
+    }
+    StepResult {
+        address: step.address.clone(),
+        title: step.title.clone(),
+        outcome: worst(checks.iter().filter(|check| !is_missed_bonus(check)).map(|check| check.outcome)),
+        points,
+        checks,
+    }
+}
+
+fn judge_check(
+    check: &PlannedCheck,
+    answers: &Answers,
+    machine: &Machine,
+    known: &BTreeMap<String, Outcome>,
+) -> CheckResult {
+    let look = decisive(check, answers);
+    let mut result = CheckResult {
+        address: check.address.clone(),
+        claim: check.claim.clone(),
+        points: check.points,
+        bonus: check.bonus,
+        outcome: Outcome::Pass,
+        expected: check.expect.describe(&look.scope),
+        mismatches: Vec::new(),
+        blocked_by: Vec::new(),
+        unknown: None,
+        deferred: None,
+        hint: None,
+        note: None,
+        from: check.ask.from,
+        command: look.command(),
+        took_ms: look.observation.map_or(0, |observation| observation.samples.iter().map(|s| s.took_ms).sum()),
+    };
+    if let Some(to) = deferred_to(check, machine) {
+        return CheckResult { outcome: Outcome::Deferred, deferred: Some(to), ..result };
+    }
+    let needed = |wanted: &[Outcome]| -> Vec<String> {
+        let unmet = check.needs.iter().filter(|need| known.get(*need).is_some_and(|outcome| wanted.contains(outcome)));
+        unmet.cloned().collect()
+    };
+    let failed_needs = needed(&[Outcome::Fail, Outcome::Blocked]);
+    let unknown_needs = needed(&[Outcome::Unknown]);
+    match look.finding {
+        Finding::Pass => result.note = first_fitting(&check.notes, &look.scope),
+        finding if !failed_needs.is_empty() => {
+            result.outcome = Outcome::Blocked;
+            result.blocked_by = failed_needs;
+            if let Finding::Fail(mismatches) = finding {
+                result.mismatches = mismatches;
+            }
+        }
+        Finding::Unknown(doubt) => {
+            result.outcome = Outcome::Unknown;
+            result.unknown = Some(doubt);
+        }
+        Finding::NotAsked => {
+            result.outcome = Outcome::Unknown;
+            result.unknown = Some(Doubt {
+                cause: Some(Cause::Limit),
+                why: Text::new(
+                    "esta evidencia no contiene lo que este control pregunta",
+                    "this evidence does not hold what this check asks",
+                ),
+            });
+        }
+        Finding::Fail(_) if !unknown_needs.is_empty() => {
+            let needs = unknown_needs.join(", ");
+            result.outcome = Outcome::Unknown;
+            result.unknown = Some(Doubt {
+                cause: None,
+                why: Text::new(
+                    format!("depende de {needs}, que no se pudo determinar"),
+                    format!("it depends on {needs}, which could not be determined"),
+                ),
+            });
+        }
+        Finding::Fail(mismatches) => {
+            result.outcome = Outcome::Fail;
+            result.mismatches = mismatches;
+            result.hint = first_fitting(&check.hints, &look.scope);
+        }
+    }
+    result
+}
+
+/// To whom a check is left that this run is not meant to judge.
+fn deferred_to(check: &PlannedCheck, machine: &Machine) -> Option<Text> {
+    let asks = [&check.ask].into_iter().chain(check.given.iter().map(|(_, ask)| ask));
+    let mut asks = asks.chain(check.control.as_ref().map(|(ask, _)| ask));
+    (!machine.outside && asks.any(|ask| ask.from == Vantage::Grader)).then(|| {
+        Text::new(
+            "sólo se ve desde afuera de la VM: lo juzga quien corra labrun desde otra máquina",
+            "it can only be seen from outside the VM: whoever runs labrun from another machine judges it",
+        )
+    })
+}
+
+fn first_fitting(all: &[PlannedAdvice], scope: &Scope) -> Option<Hint> {
+    let fits = |advice: &&PlannedAdvice| match &advice.when {
+        None => true,
+        Some(when) => when.evaluate(scope) == Truth::Holds,
+    };
+    let advice = all.iter().find(fits)?;
+    Some(Hint { id: advice.id.clone(), say: advice.say.clone() })
+}
+
+/// A bonus that was not earned takes nothing away: not a point, and not the colour of its step.
+fn is_missed_bonus(check: &CheckResult) -> bool {
+    check.bonus && matches!(check.outcome, Outcome::Fail | Outcome::Blocked)
+}
+
+fn worst(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    outcomes.max().unwrap_or(Outcome::Pass)
+}
+
+fn bounded_mismatch(mismatch: Mismatch) -> Mismatch {
+    Mismatch { seen: bounded(&mismatch.seen, 4), ..mismatch }
+}
+
+/// What was seen, small enough for a report: strings of 500 characters, lists of 20, four levels deep.
+fn bounded(value: &Value, depth: usize) -> Value {
+    match value {
+        Value::String(text) if text.chars().count() > 500 => {
+            Value::String(text.chars().take(500).chain(['…']).collect())
+        }
+        Value::Array(_) | Value::Object(_) if depth == 0 => Value::String("…".to_owned()),
+        Value::Array(items) => items.iter().take(20).map(|item| bounded(item, depth - 1)).collect(),
+        Value::Object(entries) => {
+            let entries = entries.iter().take(20);
+            Value::Object(
+                entries.map(|(key, item)| (key.chars().take(100).collect(), bounded(item, depth - 1))).collect(),
+            )
+        }
+        plain => plain.clone(),
+    }
+}

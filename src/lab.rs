@@ -1,0 +1,143 @@
+//! Labs and library checks exactly as authored, places kept. The words of the file format are the field names here.
+
+use serde::Deserialize;
+
+use crate::decode::{Sp, each, lenient};
+use crate::node::Node;
+use crate::points::Points;
+use crate::text::Text;
+use crate::vantage::Vantage;
+
+/// The value of `labrun:` in a lab file.
+pub const LAB_FORMAT: &str = "lab/v1";
+/// The value of `labrun:` in a library check.
+pub const CHECK_FORMAT: &str = "check/v1";
+
+/// A lab file: `labs/lab1.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lab {
+    /// The file format, `lab/v1`.
+    pub labrun: Sp<String>,
+    /// The name users type.
+    pub id: Sp<String>,
+    /// Its title.
+    pub title: Text,
+    /// Parameters and their defaults, which `--set` replaces.
+    #[serde(default)]
+    pub params: Node,
+    /// The steps, in the order in which students do them.
+    #[serde(deserialize_with = "each")]
+    pub steps: Vec<Step>,
+}
+
+/// One step of a lab.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The name users type after the lab's: `lab1/port`.
+    pub id: Sp<String>,
+    /// Its title.
+    pub title: Text,
+    /// What the student is asked to do, in Markdown.
+    #[serde(default, deserialize_with = "lenient")]
+    pub text: Option<Text>,
+    /// Earlier steps (`port`) or checks (`port/bound`) without which nothing here can be right.
+    #[serde(default)]
+    pub needs: Vec<Sp<String>>,
+    /// What is claimed of the student's work.
+    #[serde(deserialize_with = "each")]
+    pub checks: Vec<Node>,
+}
+
+/// One claim: one probe, its expectations, its hints. In a lab it may `use` a check of the library instead.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Its name within the step.
+    #[serde(default, deserialize_with = "lenient")]
+    pub id: Option<Sp<String>>,
+    /// What it is worth.
+    #[serde(default, deserialize_with = "lenient")]
+    pub points: Option<Points>,
+    /// Whether its points come on top.
+    #[serde(default)]
+    pub bonus: bool,
+    /// Earlier checks without which this one cannot be right.
+    #[serde(default)]
+    pub needs: Vec<Sp<String>>,
+    /// A check of the library, by the name of its file.
+    #[serde(rename = "use", default, deserialize_with = "lenient")]
+    pub uses: Option<Sp<String>>,
+    /// The parameters of the library check.
+    #[serde(default)]
+    pub with: Option<Node>,
+    /// What it claims, for a person.
+    #[serde(default, deserialize_with = "lenient")]
+    pub claim: Option<Text>,
+    /// Where its probes stand.
+    #[serde(default, deserialize_with = "lenient")]
+    pub from: Option<Vantage>,
+    /// Other observations it leans on, by name: `box: {container: {name: ams}}`.
+    #[serde(default)]
+    pub given: Option<Node>,
+    /// What must be observable for a negative claim to count.
+    #[serde(default)]
+    pub control: Option<Control>,
+    /// What is observed: `{postgres: {to: …}}`.
+    #[serde(default)]
+    pub probe: Option<Node>,
+    /// What must hold of it.
+    #[serde(default)]
+    pub expect: Option<Node>,
+    /// How long to go on looking until it holds, e.g. `20s`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub within: Option<Sp<String>>,
+    /// What makes it worth looking again before `within` is over.
+    #[serde(rename = "while", default)]
+    pub worth: Option<Node>,
+    /// What to tell a student whose work fails it; the first one whose `when` holds.
+    #[serde(default, deserialize_with = "each")]
+    pub hints: Vec<Advice>,
+    /// What to remark on a pass; the first one whose `when` holds.
+    #[serde(default, deserialize_with = "each")]
+    pub notes: Vec<Advice>,
+}
+
+/// The positive twin of a negative claim.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// What is observed.
+    pub probe: Node,
+    /// What must hold of it.
+    pub expect: Node,
+}
+
+/// Something the author has to say about a result.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Advice {
+    /// Its name, by which worlds demand it.
+    pub id: Sp<String>,
+    /// When it is to be said; always, without one.
+    #[serde(default)]
+    pub when: Option<Node>,
+    /// Its stages, each saying a little more.
+    pub say: Vec<Text>,
+}
+
+/// A file of the library: `checks/container-runs.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LibraryCheck {
+    /// The file format, `check/v1`.
+    pub labrun: Sp<String>,
+    /// What it is good for.
+    pub about: Text,
+    /// Parameters and their defaults; one without a default must be given.
+    #[serde(default)]
+    pub params: Node,
+    /// The check.
+    pub check: Check,
+}

@@ -1,0 +1,42 @@
+//! labrun runs hands-on infrastructure labs and grades them.
+//!
+//! `lab.yaml ─load→ Lab ─plan→ Plan ─observe→ Evidence ─judge→ Report ─render→ text · html · json`
+//!
+//! One verb touches the student's machine: `observe`. Everything after [`evidence`] is pure, so the same evidence
+//! always gives the same report, on any machine, without the VM. The modules below stand in reading order;
+//! `ARCHITECTURE.md` is the map.
+
+// Foundations: words, places, values.
+pub mod error;
+pub mod points;
+pub mod source;
+pub mod text;
+pub mod vantage;
+
+// Authoring: from YAML to a plan, every mistake found on the way.
+pub mod decode;
+pub mod expect;
+pub mod lab;
+pub mod library;
+pub mod lint;
+pub mod node;
+pub mod params;
+pub mod plan;
+pub mod reference;
+pub mod worlds;
+
+// Looking: the only impure stage.
+pub mod engine;
+pub mod evidence;
+pub mod observe;
+pub mod probe;
+pub mod vm;
+
+// Judging and showing: pure.
+pub mod judge;
+pub mod render;
+pub mod verdict;
+
+// The edge.
+pub mod cli;
+pub mod run;

@@ -1,0 +1,60 @@
+//! Finds every mistake in a file of the product: a lab, a library check or worlds, told apart by its `labrun:`.
+
+use std::sync::Arc;
+
+use crate::decode::Decode;
+use crate::error::{Diagnostic, suggestion};
+use crate::lab::{CHECK_FORMAT, LAB_FORMAT};
+use crate::library::Library;
+use crate::node::{self, Tree};
+use crate::plan::{Settings, plan, plan_library_check};
+use crate::source::{Source, Span};
+use crate::worlds::{self, WORLDS_FORMAT};
+
+/// All mistakes in `source`; `library` is what it may refer to.
+pub fn lint(source: &Arc<Source>, library: &Library) -> Vec<Diagnostic> {
+    let node = match node::parse(source) {
+        Ok(node) => node,
+        Err(mistake) => return vec![mistake],
+    };
+    let kind = |format: &str| format.split('/').next().unwrap_or_default().to_owned();
+    let mut decode = Decode::new(source);
+    let Some(format) = node.get("labrun") else {
+        let help = format!("begin with `labrun: {LAB_FORMAT}`, `{CHECK_FORMAT}` or `{WORLDS_FORMAT}`");
+        decode.mistake(Span::default(), "this file does not say what it is", Some(help));
+        return decode.mistakes;
+    };
+    let Tree::Str(word) = &format.value else {
+        decode.mistake(format.span, "expected the name of a format", None);
+        return decode.mistakes;
+    };
+    let mut mistakes = match kind(word) {
+        word if word == kind(CHECK_FORMAT) => plan_library_check(source),
+        word if word == kind(WORLDS_FORMAT) => {
+            let Some((Tree::Str(id), span)) = node.get("lab").map(|lab| (&lab.value, lab.span)) else {
+                let help = "name the lab, e.g. `lab: lab1`".to_owned();
+                decode.mistake(format.span, "worlds of no lab", Some(help));
+                return decode.mistakes;
+            };
+            let Some(lab) = library.labs().get(id) else {
+                let help = suggestion(id, library.labs().keys().map(String::as_str));
+                decode.mistake(span, format!("there is no lab `{id}`"), help);
+                return decode.mistakes;
+            };
+            match plan(lab, library.checks(), &Settings::new(), &[]) {
+                Ok(plan) => worlds::read(source, &plan).err().unwrap_or_default(),
+                Err(mistakes) => mistakes,
+            }
+        }
+        word if word == kind(LAB_FORMAT) => {
+            plan(source, library.checks(), &Settings::new(), &[]).err().unwrap_or_default()
+        }
+        _ => {
+            let help = suggestion(word, [LAB_FORMAT, CHECK_FORMAT, WORLDS_FORMAT]);
+            decode.mistake(format.span, format!("`{word}` is no format that labrun reads"), help);
+            decode.mistakes
+        }
+    };
+    mistakes.sort_by_key(|mistake| (mistake.source.name.clone(), mistake.span.start));
+    mistakes
+}

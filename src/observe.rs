@@ -1,0 +1,259 @@
+//! Asks what the plans ask, each question once a round, and records the answers. The only file that schedules:
+//! deadlines, rounds of polling, concurrency and order live here and nowhere else.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::engine::Engine;
+use crate::evidence::{self, Cause, Evidence, Facts, Observation, Question, Sample, Seen, Subject, Unobserved};
+use crate::judge::{Answers, Standing, standing};
+use crate::plan::{Ask, Plan, PlannedCheck};
+use crate::probe::{Context, Kind};
+use crate::reference::Scope;
+use crate::vantage::Vantage;
+use crate::vm::Vm;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The whole run.
+    pub run: Duration,
+    /// One probe, whatever it does.
+    pub probe: Duration,
+    /// A target's silence before it is a fact.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { run: Duration::from_secs(60), probe: Duration::from_secs(15), patience: Duration::from_secs(5) }
+    }
+}
+
+/// How far a run is: checks settled, of how many.
+pub type Progress<'a> = &'a dyn Fn(usize, usize);
+
+/// Questions under way at once.
+const CONCURRENT: usize = 16;
+
+/// Looks at everything the plans ask about. Never fails: what could not be seen is recorded as such.
+pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Progress<'_>) -> Evidence {
+    let started = Timestamp::now();
+    let clock = Instant::now();
+    let deadline = clock + limits.run;
+    let mut machine = vm.machine();
+    let checks: Vec<&PlannedCheck> = plans.iter().flat_map(Plan::checks).collect();
+    let can_ask = |check: &&PlannedCheck| vm.has_outside() || !asks_from_outside(check);
+    let mut pending: Vec<&PlannedCheck> = checks.iter().copied().filter(can_ask).collect();
+    let total = pending.len();
+    let mut observations: BTreeMap<String, Observation> = BTreeMap::new();
+    let mut settled = SettledIn::default();
+    // What is deferred keeps nobody waiting.
+    settled.0.extend(checks.iter().filter(|check| !can_ask(check)).map(|check| (check.address.as_str(), (0, true))));
+
+    for round in 0.. {
+        let engine = Engine::new(vm, deadline);
+        let asked = Round {
+            vm,
+            engine: &engine,
+            limits,
+            clock,
+            deadline,
+            number: round,
+            places: Semaphore::new(CONCURRENT),
+            answers: RefCell::default(),
+        };
+        join_all(pending.iter().map(|check| asked.look(check))).await;
+        if round == 0 {
+            machine.engine = engine.version().await.ok();
+        }
+        asked.record(&mut observations);
+        let answers = Answers::of(observations.values());
+        let now_ms = clock.elapsed().as_millis() as u64;
+        pending.retain(|check| {
+            let standing = standing(check, &answers, round, now_ms);
+            let again = match standing {
+                Standing::Settled => false,
+                Standing::Waiting => !settled.is_in_vain(check),
+                Standing::Failing => settled.may_change(check, round),
+            };
+            if !again {
+                settled.0.insert(&check.address, (round, standing == Standing::Settled));
+            }
+            again
+        });
+        progress(total - pending.len(), total);
+        let pause = Duration::from_millis(250).min(deadline.saturating_duration_since(Instant::now()));
+        if pending.is_empty() || pause.is_zero() {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+    }
+
+    Evidence {
+        format: evidence::FORMAT.to_owned(),
+        labrun: env!("CARGO_PKG_VERSION").to_owned(),
+        started: to_the_millisecond(started),
+        finished: to_the_millisecond(Timestamp::now()),
+        machine,
+        labs: plans.iter().map(subject).collect(),
+        observations: observations.into_values().collect(),
+    }
+}
+
+fn to_the_millisecond(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
+fn subject(plan: &Plan) -> Subject {
+    Subject {
+        lab: plan.id.clone(),
+        source: plan.source.clone(),
+        digest: plan.digest.clone(),
+        steps: plan.selected.clone(),
+        params: plan.params.clone(),
+    }
+}
+
+/// The round in which each check was settled, and whether it did not fail, by address.
+#[derive(Default)]
+struct SettledIn<'p>(BTreeMap<&'p str, (u32, bool)>);
+
+impl SettledIn<'_> {
+    /// Whether what `check` needs may yet come to hold, or has only just: in its own round the dependent check may
+    /// have been looked at a moment too early.
+    fn may_change(&self, check: &PlannedCheck, round: u32) -> bool {
+        check.needs.iter().any(|need| match self.0.get(need.as_str()) {
+            None => true,
+            Some((settled, good)) => *good && *settled > 0 && *settled == round,
+        })
+    }
+
+    /// Whether `check` is blocked already, so that waiting for it helps nobody.
+    fn is_in_vain(&self, check: &PlannedCheck) -> bool {
+        check.needs.iter().any(|need| self.0.get(need.as_str()).is_some_and(|(_, good)| !good))
+    }
+}
+
+fn asks_from_outside(check: &PlannedCheck) -> bool {
+    check.ask.from == Vantage::Grader
+}
+
+/// One round: every question at most once, all at the same time.
+struct Round<'a> {
+    vm: &'a dyn Vm,
+    engine: &'a Engine<'a>,
+    limits: Limits,
+    clock: Instant,
+    deadline: Instant,
+    number: u32,
+    places: Semaphore,
+    answers: RefCell<BTreeMap<String, Rc<Asked>>>,
+}
+
+struct Asked {
+    question: Question,
+    sample: OnceCell<Sample>,
+}
+
+impl Round<'_> {
+    /// Asks what `check` asks: what it leans on first, in order, then its control and itself together.
+    async fn look(&self, check: &PlannedCheck) {
+        let mut given: BTreeMap<&str, Facts> = BTreeMap::new();
+        for (name, ask) in &check.given {
+            match self.ask(ask, &given).await {
+                Some(facts) => drop(given.insert(name, facts)),
+                None => return,
+            }
+        }
+        let control = async {
+            if let Some((ask, _)) = &check.control {
+                self.ask(ask, &given).await;
+            }
+        };
+        futures_util::join!(control, self.ask(&check.ask, &given));
+    }
+
+    async fn ask(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Facts> {
+        let scope = Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect() };
+        let question = ask.question(&scope).ok()?;
+        let asked = {
+            let mut answers = self.answers.borrow_mut();
+            let new = || Rc::new(Asked { question: question.clone(), sample: OnceCell::new() });
+            answers.entry(question.key()).or_insert_with(new).clone()
+        };
+        match &asked.sample.get_or_init(|| self.sample(&question)).await.seen {
+            Seen::Facts(facts) => Some(facts.clone()),
+            Seen::Unobserved(_) => None,
+        }
+    }
+
+    async fn sample(&self, question: &Question) -> Sample {
+        let place = self.places.acquire().await;
+        let start = Instant::now();
+        let left = self.deadline.saturating_duration_since(start);
+        let cx = Context {
+            vm: self.vm,
+            engine: self.engine,
+            from: question.from,
+            patience: self.limits.patience,
+            deadline: self.deadline,
+        };
+        let looked = tokio::time::timeout(left.min(self.limits.probe), look(question, &cx)).await;
+        drop(place);
+        let seen = match looked {
+            Ok(Ok(facts)) => Seen::Facts(facts),
+            Ok(Err(unobserved)) => Seen::Unobserved(unobserved),
+            Err(_) if left < self.limits.probe => Seen::Unobserved(Unobserved::out_of_time()),
+            Err(_) => Seen::Unobserved(Unobserved::new(
+                Cause::Limit,
+                format!("la sonda no terminó en {} s", self.limits.probe.as_secs()),
+                format!("the probe did not end within {} s", self.limits.probe.as_secs()),
+            )),
+        };
+        Sample {
+            round: self.number,
+            at_ms: start.duration_since(self.clock).as_millis() as u64,
+            took_ms: start.elapsed().as_millis() as u64,
+            seen,
+        }
+    }
+
+    fn record(self, observations: &mut BTreeMap<String, Observation>) {
+        for (key, asked) in self.answers.into_inner() {
+            let Some(Asked { question, sample }) = Rc::into_inner(asked) else { continue };
+            let Some(sample) = sample.into_inner() else { continue };
+            let command = Kind::named(&question.probe).map(|kind| kind.command(&question.args)).unwrap_or_default();
+            let new = || Observation { question, command, samples: Vec::new() };
+            observations.entry(key).or_insert_with(new).samples.push(sample);
+        }
+    }
+}
+
+/// Puts the question to its kind. A bug in a probe costs its own answer, never the run's.
+async fn look(question: &Question, cx: &Context<'_>) -> Result<Facts, Unobserved> {
+    let Some(kind) = Kind::named(&question.probe) else {
+        let name = &question.probe;
+        return Err(Unobserved::new(
+            Cause::Unsupported,
+            format!("este labrun no conoce la sonda `{name}`"),
+            format!("this labrun knows no probe `{name}`"),
+        ));
+    };
+    let observed = AssertUnwindSafe(kind.observe(question.args.clone(), cx)).catch_unwind().await;
+    observed.unwrap_or_else(|_| {
+        Err(Unobserved::new(
+            Cause::Malformed,
+            "la sonda se cayó: es un error de labrun, por favor avisá",
+            "the probe crashed: this is a bug of labrun, please report it",
+        ))
+    })
+}

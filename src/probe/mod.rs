@@ -1,0 +1,383 @@
+//! Kinds of probe. A probe looks and reports facts, or why it could not look; it never judges.
+//! A kind is one file named by the word users write, and one row in [`KINDS`].
+
+mod command;
+mod container;
+mod http;
+mod mount;
+mod network;
+mod port;
+mod postgres;
+mod reach;
+mod volume;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::decode::Decode;
+use crate::engine::Engine;
+use crate::evidence::{Cause, Facts, Unobserved};
+use crate::node::Node;
+use crate::vantage::{Endpoint, Host, Vantage};
+use crate::vm::{ByteStream, DialError, Vm};
+
+/// Every kind of probe, in the order of the reference page.
+pub static KINDS: &[Kind] = &[
+    Kind::of::<container::Container>(),
+    Kind::of::<volume::Volume>(),
+    Kind::of::<mount::Mount>(),
+    Kind::of::<network::Network>(),
+    Kind::of::<port::Port>(),
+    Kind::of::<reach::Reach>(),
+    Kind::of::<postgres::Postgres>(),
+    Kind::of::<http::Http>(),
+    Kind::of::<command::Command>(),
+];
+
+/// How one thing is observed: the type is the probe's arguments, as written in a lab.
+#[async_trait]
+pub trait Probe: DeserializeOwned + Send + Sync {
+    /// The word users write.
+    const NAME: &'static str;
+    /// The facts it reports, each with one line on what it is; the contract of expectations.
+    const FACTS: &'static [(&'static str, &'static str)];
+    /// The facts of a look that reached nothing, for kinds that reach. An expectation that holds on them is a
+    /// negative claim, and a negative claim needs a control.
+    const NOTHING_REACHED: Option<&'static str> = None;
+
+    /// Looks. Everything read is bounded in size and time.
+    async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved>;
+
+    /// A shell command with which a student sees the same in the VM.
+    fn command(&self) -> String;
+}
+
+/// One row of [`KINDS`].
+pub struct Kind {
+    /// The word users write.
+    pub name: &'static str,
+    /// See [`Probe::FACTS`].
+    pub facts: &'static [(&'static str, &'static str)],
+    /// See [`Probe::NOTHING_REACHED`].
+    pub nothing_reached: Option<&'static str>,
+    /// Reports every mistake in arguments as written in a lab.
+    pub check_args: fn(&Node, &mut Decode),
+    command: fn(&Value) -> String,
+    observe: for<'a> fn(Value, &'a Context<'a>) -> BoxFuture<'a, Result<Facts, Unobserved>>,
+}
+
+impl Kind {
+    const fn of<P: Probe + 'static>() -> Kind {
+        Kind {
+            name: P::NAME,
+            facts: P::FACTS,
+            nothing_reached: P::NOTHING_REACHED,
+            check_args: |node, decode| {
+                decode.decode::<P>(node);
+            },
+            command: |args| P::deserialize(args).map(|probe| probe.command()).unwrap_or_default(),
+            observe: |args, cx| {
+                Box::pin(async move {
+                    let probe = P::deserialize(args).map_err(|error| {
+                        let why = error.to_string();
+                        Unobserved::new(
+                            Cause::Malformed,
+                            format!("los argumentos que resultan de otra observación no sirven: {why}"),
+                            format!("arguments taken from another observation make no sense: {why}"),
+                        )
+                    })?;
+                    probe.observe(cx).await
+                })
+            },
+        }
+    }
+
+    /// The kind that users call `name`.
+    pub fn named(name: &str) -> Option<&'static Kind> {
+        KINDS.iter().find(|kind| kind.name == name)
+    }
+
+    /// Looks, with `args` fully resolved.
+    pub async fn observe(&self, args: Value, cx: &Context<'_>) -> Result<Facts, Unobserved> {
+        (self.observe)(args, cx).await
+    }
+
+    /// The equivalent shell command for `args`.
+    pub fn command(&self, args: &Value) -> String {
+        (self.command)(args)
+    }
+}
+
+/// Where and how long a probe may look.
+pub struct Context<'a> {
+    /// The machine.
+    pub vm: &'a dyn Vm,
+    /// Its Docker engine, as of this round.
+    pub engine: &'a Engine<'a>,
+    /// Where the probe stands.
+    pub from: Vantage,
+    /// How long a target may keep silent before its silence is a fact.
+    pub patience: Duration,
+    /// When the run is over, whatever is still silent.
+    pub deadline: Instant,
+}
+
+/// What became of dialling an [`Endpoint`].
+pub enum Dialled {
+    /// Connected, to this address.
+    Connected(Box<dyn ByteStream>, String),
+    /// Not, and that is a fact about the target. See [`connection_facts`].
+    Not(Facts),
+}
+
+impl Context<'_> {
+    /// Waits for `work` as long as the target may keep silent. `Ok(None)` when it kept silent for all of that:
+    /// a fact about the target. When the run's own time ends first, nothing is known.
+    pub async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<Option<T>, Unobserved> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(self.patience.min(left), work).await {
+            Ok(done) => Ok(Some(done)),
+            Err(_) if left >= self.patience => Ok(None),
+            Err(_) => Err(Unobserved::out_of_time()),
+        }
+    }
+
+    /// Dials `to` and tells a fact about the target from a break on the way to it.
+    pub async fn dial(&self, to: &Endpoint) -> Result<Dialled, Unobserved> {
+        let not = |outcome: &str, address: Option<&str>| Ok(Dialled::Not(connection_facts(outcome, address)));
+        let host = match &to.host {
+            Host::Loopback => "127.0.0.1".to_owned(),
+            Host::Outward => self.vm.outward().await?.to_string(),
+            Host::Named(name) => name.clone(),
+            Host::Container(name) => match self.engine.container(name).await?.single() {
+                None => return not("no_container", None),
+                Some(container) if !container.running => return not("not_running", None),
+                Some(container) if container.network_mode == "host" => self.vm.outward().await?.to_string(),
+                Some(container) => match container.address() {
+                    None => return not("no_address", None),
+                    Some(_) if self.engine.is_rootless().await? => return Err(out_of_sight()),
+                    Some(address) => address,
+                },
+            },
+        };
+        let address = if host.contains(':') { format!("[{host}]:{}", to.port) } else { format!("{host}:{}", to.port) };
+        let dialled = self.patiently(self.vm.dial(self.from, &host, to.port, self.patience)).await?;
+        let outcome = match dialled.unwrap_or(Err(DialError::TimedOut)) {
+            Ok(stream) => return Ok(Dialled::Connected(stream, address)),
+            Err(DialError::Refused) => "refused",
+            Err(DialError::TimedOut) => "timed_out",
+            Err(DialError::Unreachable) => "unreachable",
+            Err(DialError::NameNotFound) => "name_not_found",
+            Err(error @ DialError::Denied) => return Err(broken(Cause::Permission, &error)),
+            Err(error @ DialError::PathLost(_)) => return Err(broken(Cause::Path, &error)),
+            Err(error @ DialError::Limit(_)) => return Err(broken(Cause::Limit, &error)),
+        };
+        not(outcome, Some(&address))
+    }
+}
+
+/// The facts every reaching kind reports of its dial: `connection` is one of `connected`, `refused`, `timed_out`,
+/// `unreachable`, `name_not_found`, `no_container` (none answers to the name, or several do), `not_running`,
+/// `no_address`; `address` is what was dialled.
+pub fn connection_facts(outcome: &str, address: Option<&str>) -> Facts {
+    let mut facts = Facts::new();
+    facts.insert("connection".into(), json!(outcome));
+    facts.insert("address".into(), json!(address));
+    facts
+}
+
+fn out_of_sight() -> Unobserved {
+    Unobserved::new(
+        Cause::Unsupported,
+        "el motor de Docker corre sin root: desde la máquina no se llega a las direcciones de sus contenedores",
+        "the Docker engine runs without root: the addresses of its containers cannot be reached from the machine",
+    )
+}
+
+fn broken(cause: Cause, error: &DialError) -> Unobserved {
+    Unobserved::new(cause, format!("no se pudo mirar: {error}"), format!("could not look: {error}"))
+}
+
+/// Text from the machine as a fact: decoded tolerantly, cut at `max` characters.
+pub fn text_fact(bytes: &[u8], max: usize) -> Value {
+    Value::String(String::from_utf8_lossy(bytes).chars().take(max).collect())
+}
+
+/// Facts in the making, every one of them bounded; what had to be cut is itself a fact, `truncated`.
+#[derive(Default)]
+pub struct Sheet {
+    facts: Facts,
+    cut: Vec<String>,
+}
+
+impl Sheet {
+    /// Goes on with facts that another part of the look reported.
+    pub fn of(facts: Facts) -> Sheet {
+        Sheet { facts, cut: Vec::new() }
+    }
+
+    /// Notes a fact that is small by its nature.
+    pub fn fact(&mut self, name: &str, value: impl Serialize) {
+        self.facts.insert(name.to_owned(), json!(value));
+    }
+
+    /// Notes a text of at most `max` characters.
+    pub fn text(&mut self, name: &str, text: Option<&str>, max: usize) {
+        let Some(text) = text else { return self.fact(name, Value::Null) };
+        let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
+        if end < text.len() {
+            self.is_cut(name);
+        }
+        self.fact(name, &text[..end]);
+    }
+
+    /// Notes a list of at most `max` things.
+    pub fn list(&mut self, name: &str, items: impl IntoIterator<Item = Value>, max: usize) {
+        let mut items = items.into_iter();
+        let kept: Vec<Value> = items.by_ref().take(max).collect();
+        if items.next().is_some() {
+            self.is_cut(name);
+        }
+        self.fact(name, kept);
+    }
+
+    /// Notes that the fact `name` is only the beginning of what is there.
+    pub fn is_cut(&mut self, name: &str) {
+        if !self.cut.iter().any(|cut| cut == name) {
+            self.cut.push(name.to_owned());
+        }
+    }
+
+    /// The facts, `truncated` among them.
+    pub fn done(mut self) -> Facts {
+        self.facts.insert("truncated".into(), json!(self.cut));
+        self.facts
+    }
+}
+
+/// `word` as a POSIX shell takes it for one word, quoted only where it must be.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// `host` as a word of a shell in the VM that stands for the same address.
+pub fn shell_host(host: &Host) -> String {
+    match host {
+        Host::Loopback => "localhost".to_owned(),
+        // Not `hostname -I`, whose first address may be a Docker bridge's.
+        Host::Outward => r"$(ip route get 192.0.2.1 | grep -oP 'src \K\S+')".to_owned(),
+        Host::Named(name) => quote(name),
+        Host::Container(name) => format!(
+            "$(docker inspect -f '{{{{range .NetworkSettings.Networks}}}}{{{{println .IPAddress}}}}{{{{end}}}}' {} | head -n1)",
+            quote(name)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    //! A machine for the tests of kinds: this one, without an engine, and servers of its own on its loopback.
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::vm::local::Local;
+
+    /// What a probe of kind `kind` sees within a second of patience.
+    pub async fn look(kind: &str, args: Value) -> Result<Facts, Unobserved> {
+        let vm = Local::new(Some("unix:///nonexistent/docker.sock".into()));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let engine = Engine::new(&vm, deadline);
+        let patience = Duration::from_secs(1);
+        let cx = Context { vm: &vm, engine: &engine, from: Vantage::Vm, patience, deadline };
+        Kind::named(kind).unwrap().observe(args, &cx).await
+    }
+
+    /// The port of a server that treats each connection as `serve` does.
+    pub async fn server<F: Future<Output = ()> + Send + 'static>(
+        serve: impl Fn(TcpStream) -> F + Send + 'static,
+    ) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream));
+            }
+        });
+        port
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_a_row_and_is_named_by_its_word() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/probe");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
+            .filter(|name| name != "mod")
+            .collect();
+        files.sort();
+        let mut rows: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        rows.sort();
+        assert_eq!(files, rows);
+    }
+
+    #[test]
+    fn what_a_reaching_kind_reports_of_silence_is_among_its_facts() {
+        for kind in KINDS {
+            let Some(nothing) = kind.nothing_reached else { continue };
+            let facts: Facts = serde_json::from_str(nothing).unwrap();
+            for name in facts.keys() {
+                assert!(kind.facts.iter().any(|(fact, _)| fact == name), "{}: {name}", kind.name);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_no_fact_about_the_container() {
+        let unobserved = testing::look("reach", json!({"to": "container/ams:5432"})).await.unwrap_err();
+        assert_eq!(unobserved.cause, Cause::Engine);
+    }
+
+    #[test]
+    fn words_are_quoted_only_where_a_shell_would_read_them() {
+        for (word, quoted) in [
+            ("ams", "ams"),
+            ("/var/lib/x", "/var/lib/x"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(x)", "'$(x)'"),
+            ("it's", r"'it'\''s'"),
+            ("ñ", "'ñ'"),
+        ] {
+            assert_eq!(quote(word), quoted);
+        }
+    }
+
+    #[test]
+    fn a_sheet_says_what_it_cut() {
+        let mut sheet = Sheet::default();
+        sheet.text("short", Some("ñandú"), 5);
+        sheet.text("long", Some("ñandúes"), 5);
+        sheet.list("few", [json!(1)], 1);
+        sheet.list("many", [json!(1), json!(2)], 1);
+        let facts = sheet.done();
+        assert_eq!((&facts["long"], &facts["many"]), (&json!("ñandú"), &json!([1])));
+        assert_eq!(facts["truncated"], json!(["long", "many"]));
+    }
+}

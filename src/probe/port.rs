@@ -1,0 +1,152 @@
+//! Who publishes a port of the machine: read from the engine, whether or not anybody answers there.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::engine::Listed;
+use crate::evidence::{Facts, Unobserved};
+use crate::probe::{Context, Probe, Sheet};
+
+/// How many containers are reported.
+const MANY: usize = 200;
+
+/// Looks at who publishes a port.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// The port of the machine.
+    pub number: u16,
+    /// `tcp` (unless said otherwise), `udp` or `sctp`.
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+/// A transport protocol that Docker publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+impl Protocol {
+    fn word(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+            Protocol::Sctp => "sctp",
+        }
+    }
+}
+
+#[async_trait]
+impl Probe for Port {
+    const NAME: &'static str = "port";
+    const FACTS: &'static [(&'static str, &'static str)] = &[
+        ("published", "what publishes it: a list of {container, service, container_port, host_ip, beyond_loopback}"),
+        ("containers", "the names of the containers that publish it, sorted, each once"),
+        ("truncated", "the names of facts that are cut because there was too much"),
+    ];
+
+    async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
+        Ok(facts(cx.engine.containers().await?, self.number, self.protocol))
+    }
+
+    fn command(&self) -> String {
+        let protocol = self.protocol.word();
+        format!("docker ps --filter publish={}/{protocol}", self.number)
+    }
+}
+
+fn facts(containers: &[Listed], number: u16, protocol: Protocol) -> Facts {
+    let published: Vec<_> = containers
+        .iter()
+        .filter(|container| container.up)
+        .flat_map(|container| container.ports.iter().map(move |port| (container, port)))
+        .filter(|(_, port)| port.host_port == Some(number) && port.protocol == protocol.word())
+        .collect();
+    let names: BTreeSet<&str> = published.iter().map(|(container, _)| container.name.as_str()).collect();
+    let mut sheet = Sheet::default();
+    sheet.list("containers", names.into_iter().map(|name| json!(name)), MANY);
+    let published = published.into_iter().map(|(container, port)| {
+        json!({
+            "container": container.name,
+            "service": container.service,
+            "container_port": port.container_port,
+            "host_ip": port.host_ip,
+            "beyond_loopback": is_beyond_loopback(port.host_ip.as_deref()),
+        })
+    });
+    sheet.list("published", published, MANY);
+    sheet.done()
+}
+
+/// An engine that names no address means all of them.
+fn is_beyond_loopback(host_ip: Option<&str>) -> bool {
+    host_ip.and_then(|ip| ip.parse::<IpAddr>().ok()).is_none_or(|ip| !ip.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Published;
+
+    fn publishes(name: &str, up: bool, host_ip: Option<&str>, protocol: &str) -> Listed {
+        let port = Published {
+            container_port: 5432,
+            protocol: protocol.into(),
+            host_ip: host_ip.map(str::to_owned),
+            host_port: Some(15432),
+        };
+        Listed { name: name.into(), up, ports: vec![port], ..Default::default() }
+    }
+
+    #[test]
+    fn those_that_run_and_publish_the_port_are_named() {
+        let all = [
+            publishes("a", true, Some("0.0.0.0"), "tcp"),
+            publishes("a", true, Some("::"), "tcp"),
+            publishes("b", true, Some("127.0.0.1"), "tcp"),
+            publishes("stopped", false, None, "tcp"),
+            publishes("udp", true, None, "udp"),
+        ];
+        let seen = facts(&all, 15432, Protocol::Tcp);
+        assert_eq!(seen["containers"], json!(["a", "b"]));
+        let beyond: Vec<_> = seen["published"].as_array().unwrap().iter().map(|one| &one["beyond_loopback"]).collect();
+        assert_eq!(beyond, [true, true, false]);
+        assert_eq!(facts(&all, 15432, Protocol::Udp)["containers"], json!(["udp"]));
+        // The container's own port is not the machine's.
+        assert_eq!(facts(&all, 5432, Protocol::Tcp)["published"], json!([]));
+    }
+
+    #[test]
+    fn only_loopback_addresses_are_the_machines_own() {
+        for (ip, beyond) in [
+            (None, true),
+            (Some("0.0.0.0"), true),
+            (Some("::"), true),
+            (Some("10.0.2.15"), true),
+            (Some("127.0.0.1"), false),
+            (Some("127.1.2.3"), false),
+            (Some("::1"), false),
+            (Some("::ffff:127.0.0.1"), false),
+        ] {
+            assert_eq!(is_beyond_loopback(ip), beyond, "{ip:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_one_and_its_protocol_one_that_docker_knows() {
+        assert!(serde_json::from_value::<Port>(json!({"number": 70000})).is_err());
+        assert!(serde_json::from_value::<Port>(json!({"number": 80, "protocol": "icmp"})).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Whether a TCP connection comes about. Nothing is sent and nothing is read, so it says nothing of who answers:
+//! Docker's own proxy accepts for a service that is not there yet.
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use crate::evidence::{Facts, Unobserved};
+use crate::probe::{Context, Dialled, Probe, connection_facts, shell_host};
+use crate::vantage::Endpoint;
+
+/// Tries to connect.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// Whom: `localhost:PORT`, `outward:PORT`, `container/NAME:PORT` or `HOST:PORT`.
+    pub to: Endpoint,
+}
+
+#[async_trait]
+impl Probe for Reach {
+    const NAME: &'static str = "reach";
+    const FACTS: &'static [(&'static str, &'static str)] = &[
+        (
+            "connection",
+            "`connected`, `refused`, `timed_out`, `unreachable`, `name_not_found`, `no_container`, `not_running` or \
+             `no_address`",
+        ),
+        ("address", "what was dialled, or null"),
+    ];
+    const NOTHING_REACHED: Option<&'static str> = Some(r#"{"connection":"timed_out","address":null}"#);
+
+    async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
+        Ok(match cx.dial(&self.to).await? {
+            Dialled::Connected(_, address) => connection_facts("connected", Some(&address)),
+            Dialled::Not(facts) => facts,
+        })
+    }
+
+    fn command(&self) -> String {
+        // Not every machine has `nc`; a bash is everywhere.
+        let host = shell_host(&self.to.host);
+        format!("timeout 5 bash -c ': </dev/tcp/$0/$1' {host} {} && echo connected", self.to.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::probe::testing::{look, server};
+
+    #[tokio::test]
+    async fn a_connection_is_a_fact_and_so_is_its_refusal() {
+        let port = server(|_| async {}).await;
+        let facts = look("reach", json!({"to": format!("localhost:{port}")})).await.unwrap();
+        assert_eq!(
+            (&facts["connection"], &facts["address"]),
+            (&json!("connected"), &json!(format!("127.0.0.1:{port}")))
+        );
+        let facts = look("reach", json!({"to": "localhost:1"})).await.unwrap();
+        assert_eq!((&facts["connection"], &facts["address"]), (&json!("refused"), &json!("127.0.0.1:1")));
+        assert!(look("reach", json!({"to": "localhost"})).await.is_err());
+    }
+
+    #[test]
+    fn the_command_is_one_a_student_can_paste() {
+        let probe: super::Reach = serde_json::from_value(json!({"to": "localhost:5432"})).unwrap();
+        assert_eq!(
+            crate::probe::Probe::command(&probe),
+            "timeout 5 bash -c ': </dev/tcp/$0/$1' localhost 5432 && echo connected"
+        );
+    }
+}

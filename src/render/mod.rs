@@ -1,0 +1,315 @@
+//! Turns a [`Report`] into bytes for people and programs: one format per file, one row per format.
+//! Pure: it looks at nothing but the report and the options. It never judges, and knows no lab and no probe.
+
+mod html;
+mod json;
+mod text;
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::text::{Lang, Text};
+use crate::vantage::Vantage;
+use crate::verdict::{CheckResult, Outcome, Report, Score};
+
+/// How a report is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The language shown.
+    pub lang: Lang,
+    /// Whether the text format may use ANSI colours.
+    pub color: bool,
+    /// The width of the text format in columns; anything outside 60 to 100 is brought to the nearer end.
+    pub width: usize,
+    /// Whether passing checks are shown in full, and every stage of every hint.
+    pub verbose: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { lang: Lang::default(), color: false, width: 80, verbose: false }
+    }
+}
+
+/// A way of writing a report.
+#[derive(Debug)]
+pub struct Format {
+    /// The word of `--format`, and the name of its file in `src/render/`.
+    pub name: &'static str,
+    /// What the name of an output file in this format ends with.
+    pub extension: &'static str,
+    /// Writes a report; the same report and options always give the same bytes.
+    pub render: fn(&Report, &Options) -> String,
+}
+
+/// All formats.
+pub static FORMATS: &[Format] = &[
+    Format { name: "text", extension: "txt", render: text::render },
+    Format { name: "json", extension: "json", render: json::render },
+    Format { name: "html", extension: "html", render: html::render },
+];
+
+impl Format {
+    /// The format called `name`.
+    pub fn named(name: &str) -> Option<&'static Format> {
+        FORMATS.iter().find(|format| format.name == name)
+    }
+
+    /// The format of files that end in `extension` (without its dot).
+    pub fn of_extension(extension: &str) -> Option<&'static Format> {
+        FORMATS.iter().find(|format| format.extension.eq_ignore_ascii_case(extension))
+    }
+}
+
+/// Makes untrusted text harmless for a terminal or a page.
+///
+/// Control characters (so also ANSI sequences), direction marks and invisible characters become visible
+/// escapes such as `\u{1b}`; what is longer than `max` characters is cut, and says by how much: `abc…(+997)`.
+pub fn tame(text: &str, max: usize) -> String {
+    let mut tamed = String::new();
+    let (mut length, mut marks) = (0, 0);
+    for (taken, c) in text.chars().enumerate() {
+        marks = if console::measure_text_width(c.encode_utf8(&mut [0; 4])) == 0 { marks + 1 } else { 0 };
+        let shown = match c {
+            '\n' | '\r' | '\t' => c.escape_default().to_string(),
+            // Accents may be characters of their own, but nobody needs a pile of them.
+            c if is_treacherous(c) || marks > MARKS_IN_A_ROW => c.escape_unicode().to_string(),
+            c => c.to_string(),
+        };
+        length += shown.chars().count();
+        if length > max {
+            let cut = text.chars().count() - taken;
+            return format!("{tamed}…(+{cut})");
+        }
+        tamed += &shown;
+    }
+    tamed
+}
+
+const MARKS_IN_A_ROW: usize = 3;
+
+/// Whether a character changes what is around it, or is there without being seen.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Makes prose harmless like [`tame`], but keeps its line breaks.
+fn tame_prose(text: &str) -> String {
+    let (text, n_lines) = (text.trim_end(), text.trim_end().lines().count());
+    let mut lines: Vec<String> = text.lines().take(LINES).map(|line| tame(line, PROSE)).collect();
+    if n_lines > LINES {
+        lines.push(format!("…(+{})", n_lines - LINES));
+    }
+    lines.join("\n")
+}
+
+/// The longest title, claim or address shown, in characters.
+const NAME: usize = 240;
+/// The longest line of an explanation or a command shown, and how many lines of it.
+const PROSE: usize = 2000;
+const LINES: usize = 30;
+/// The longest seen value shown.
+const VALUE: usize = 400;
+
+/// Writes a seen fact for a person: text without quotes where that is clear, lists and objects compactly,
+/// nothing as `—`.
+///
+/// ```
+/// use labrun::render::show_value;
+/// use serde_json::json;
+/// assert_eq!(show_value(&json!({"image": "postgres:14", "ports": [5432, "5432"]}), 80),
+///     r#"{image: postgres:14, ports: [5432, "5432"]}"#);
+/// ```
+pub fn show_value(value: &Value, max: usize) -> String {
+    let mut shown = String::new();
+    write_value(&mut shown, value, Place::Alone);
+    tame(&shown, max)
+}
+
+/// The ids Docker gives; nobody reads more than their beginning.
+static LONG_ID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b([0-9a-f]{12})[0-9a-f]{52}\b").expect("a constant pattern"));
+
+/// Where a value stands: inside a list, a comma would look like the next entry.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Alone,
+    Inside,
+}
+
+fn write_value(out: &mut String, value: &Value, place: Place) {
+    match value {
+        Value::Null => out.push('—'),
+        Value::String(text) if is_clear(text, place) => *out += &LONG_ID.replace_all(text, "$1…"),
+        Value::Array(all) => {
+            out.push('[');
+            for (at, one) in all.iter().enumerate() {
+                *out += if at > 0 { ", " } else { "" };
+                write_value(out, one, Place::Inside);
+            }
+            out.push(']');
+        }
+        Value::Object(all) => {
+            out.push('{');
+            for (at, (name, one)) in all.iter().enumerate() {
+                *out += if at > 0 { ", " } else { "" };
+                *out += name;
+                *out += ": ";
+                write_value(out, one, Place::Inside);
+            }
+            out.push('}');
+        }
+        Value::String(_) | Value::Bool(_) | Value::Number(_) => *out += &value.to_string(),
+    }
+}
+
+/// Whether text can be shown without quotes and still be told from a number, from nothing and from its neighbours.
+fn is_clear(text: &str, place: Place) -> bool {
+    let delimiters: &[char] = if place == Place::Inside { &[',', '[', ']', '{', '}', '"'] } else { &[] };
+    !text.is_empty()
+        && text.trim() == text
+        && !text.contains(delimiters)
+        && text != "—"
+        && serde_json::from_str::<Value>(text).is_err()
+}
+
+/// A seen fact in words: like [`show_value`], but an absence is said in the reader's language.
+fn seen(value: &Value) -> Text {
+    match value {
+        Value::Null => Text::new("nada", "nothing"),
+        Value::Array(all) if all.is_empty() => Text::new("ninguno (lista vacía)", "none (an empty list)"),
+        Value::String(text) if text.is_empty() => Text::new("un texto vacío", "an empty text"),
+        value => Text::same(show_value(value, VALUE)),
+    }
+}
+
+/// The sign of an outcome, which always stands beside its word.
+fn symbol(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "✔",
+        Outcome::Deferred => "→",
+        Outcome::Unknown => "?",
+        Outcome::Blocked => "⊘",
+        Outcome::Fail => "✘",
+    }
+}
+
+/// The word of an outcome, for people; programs read [`Outcome::word`].
+fn word(outcome: Outcome) -> Text {
+    let spanish = match outcome {
+        Outcome::Pass => "bien",
+        Outcome::Deferred => "diferido",
+        Outcome::Unknown => "incierto",
+        Outcome::Blocked => "bloqueado",
+        Outcome::Fail => "mal",
+    };
+    Text::new(spanish, outcome.word())
+}
+
+/// Where the probe stood, in words.
+fn place(from: Vantage) -> Text {
+    match from {
+        Vantage::Vm => Text::new("la VM", "the VM"),
+        Vantage::Grader => Text::new("fuera de la VM", "outside the VM"),
+    }
+}
+
+/// A check's points as `2/2`, `0/3`, `?/2`, `–/1`, or `+1` for a bonus; nothing where there are none to be had.
+fn worth(check: &CheckResult) -> String {
+    let points = check.points;
+    match check.outcome {
+        _ if points.hundredths() == 0 => String::new(),
+        Outcome::Pass if check.bonus => format!("+{points}"),
+        _ if check.bonus => format!("(+{points})"),
+        Outcome::Pass => format!("{points}/{points}"),
+        Outcome::Fail | Outcome::Blocked => format!("0/{points}"),
+        Outcome::Unknown => format!("?/{points}"),
+        Outcome::Deferred => format!("–/{points}"),
+    }
+}
+
+/// The percentage, rounded down; none while a point is undetermined. Where points are deferred it says
+/// that it speaks of the rest.
+fn share(score: &Score) -> Option<Text> {
+    let judged = score.earned + score.lost;
+    if score.undetermined.hundredths() > 0 || judged.hundredths() == 0 {
+        return None;
+    }
+    let percent = u64::from(score.earned.hundredths()) * 100 / u64::from(judged.hundredths());
+    Some(match score.deferred.hundredths() {
+        0 => Text::same(format!("{percent} %")),
+        _ => Text::new(format!("{percent} % de lo juzgado"), format!("{percent} % of what was judged")),
+    })
+}
+
+/// What is called `address`: the claim of a check, or the title of a step.
+fn name_of<'a>(report: &'a Report, address: &str) -> Option<&'a Text> {
+    let steps = || report.labs.iter().flat_map(|lab| &lab.steps);
+    let check = report.checks().find(|check| check.address == address).map(|check| &check.claim);
+    check.or_else(|| steps().find(|step| step.address == address).map(|step| &step.title))
+}
+
+/// The step of a check: `lab1/port` of `lab1/port/bound`.
+fn step_of(address: &str) -> &str {
+    address.rsplit_once('/').map_or(address, |(step, _)| step)
+}
+
+/// The one thing to do next, on one line.
+fn advice(report: &Report) -> Text {
+    let advice = advise(report);
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Text::new(one_line(&advice.es), one_line(&advice.en))
+}
+
+fn advise(report: &Report) -> Text {
+    if report.checks().next().is_none() {
+        return Text::new("No se comprobó nada.", "Nothing was checked.");
+    }
+    let first = |outcome| report.checks().find(|check| check.outcome == outcome && !check.bonus);
+    let count = |outcome| report.checks().filter(|check| check.outcome == outcome && !check.bonus).count();
+    if let Some(check) = first(Outcome::Fail).or_else(|| first(Outcome::Blocked)) {
+        let then = format!("`labrun check {}`", step_of(&check.address));
+        let look = format!("`{}`", check.command);
+        let look = Text::new(format!("Míralo con {look}"), format!("Look at it with {look}"));
+        let hint = check.hint.as_ref().and_then(|hint| hint.say.first()).unwrap_or(&look);
+        return Text::new(
+            format!("{} Luego: {then}", sentence(&hint.es)),
+            format!("{} Then: {then}", sentence(&hint.en)),
+        );
+    }
+    if let Some(why) = first(Outcome::Unknown).and_then(|check| check.unknown.as_ref()) {
+        let n = count(Outcome::Unknown);
+        return Text::new(
+            format!("No se ha perdido ningún punto, pero queda algo incierto ({n}): {}", why.why.es),
+            format!("No point is lost, but something is unknown ({n}): {}", why.why.en),
+        );
+    }
+    if let Some(how) = first(Outcome::Deferred).and_then(|check| check.deferred.as_ref()) {
+        let n = count(Outcome::Deferred);
+        return Text::new(
+            format!("Todo lo que se juzga aquí está bien. Queda para otro momento ({n}): {}", how.es),
+            format!("All that is judged here is right. Left for another time ({n}): {}", how.en),
+        );
+    }
+    if report.checks().any(|check| check.outcome != Outcome::Pass) {
+        return Text::new(
+            "Están todos los puntos; solo falta algo de bonus.",
+            "All points are there; only a bonus is missing.",
+        );
+    }
+    Text::new("Todo está bien. No queda nada por hacer.", "All is right. There is nothing left to do.")
+}
+
+/// `text` closed with a full stop where it has none.
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let stop = if text.ends_with(['.', '?', '!', ':', '…']) { "" } else { "." };
+    format!("{text}{stop}")
+}

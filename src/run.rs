@@ -1,0 +1,328 @@
+//! One function per command: the only place where the stages meet, and where files and the environment are touched.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::{Check, Cli, Command, Judge, Lint, List, ReportArgs};
+use crate::error::{Diagnostic, Error, counted, exit_code, suggestion};
+use crate::evidence::{self, Evidence};
+use crate::judge::judge;
+use crate::library::{Library, read_source};
+use crate::lint;
+use crate::observe::{Limits, observe};
+use crate::plan::{Plan, Settings, parameters, plan};
+use crate::points::Points;
+use crate::reference::written;
+use crate::render::{FORMATS, Format, Options};
+use crate::source::Source;
+use crate::text::Lang;
+use crate::verdict::Report;
+use crate::vm::local::Local;
+
+/// Evidence larger than this is not read: it is no honest run of a lab.
+const MAX_EVIDENCE: u64 = 64 << 20;
+
+/// What labrun takes from its environment, read once.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    lang: Lang,
+    color_stdout: bool,
+    color_stderr: bool,
+    width: usize,
+    docker_host: Option<String>,
+    /// What commands run on this machine are given.
+    for_commands: Vec<(&'static str, String)>,
+}
+
+impl Environment {
+    /// Reads `LC_ALL`, `LC_MESSAGES`, `LANG`, `NO_COLOR`, `DOCKER_HOST` and what the terminal is like.
+    pub fn read() -> Environment {
+        #[expect(clippy::disallowed_methods, reason = "this is the edge")]
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(var).unwrap_or_default();
+        let color = var("NO_COLOR").is_none() && var("TERM").as_deref() != Some("dumb");
+        Environment {
+            lang: Lang::of_locale(&locale),
+            color_stdout: color && std::io::stdout().is_terminal(),
+            color_stderr: color && std::io::stderr().is_terminal(),
+            width: usize::from(console::Term::stdout().size_checked().map_or(80, |(_, columns)| columns)),
+            docker_host: var("DOCKER_HOST"),
+            for_commands: ["PATH", "HOME", "USER"].into_iter().filter_map(|name| Some((name, var(name)?))).collect(),
+        }
+    }
+}
+
+/// Does what the command line asks for.
+pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
+    let interrupted = async {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Err(Error::Interrupted),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let work = async {
+        match cli.command {
+            Command::Check(args) => check(args, environment).await,
+            Command::Judge(args) => judge_again(args, environment),
+            Command::List(args) => list(args, environment),
+            Command::Lint(args) => lint_files(args),
+        }
+    };
+    tokio::select! {
+        result = work => result,
+        interruption = interrupted => interruption,
+    }
+}
+
+/// Says on standard error why a command could not do its work.
+pub fn report_error(error: &Error, environment: &Environment) -> ExitCode {
+    if let Error::Authoring(mistakes) = error {
+        say_mistakes(mistakes, environment);
+    }
+    eprintln!("labrun: {error}");
+    ExitCode::from(error.exit_code())
+}
+
+fn say_mistakes(mistakes: &[Diagnostic], environment: &Environment) {
+    for mistake in mistakes {
+        eprintln!("{}\n", mistake.render(environment.color_stderr));
+    }
+}
+
+async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error> {
+    let library = Library::open(args.report.labs.as_deref())?;
+    let settings: Settings = args.settings.into_iter().collect();
+    let subjects = targets(&args.targets, &library)?;
+    check_settings(&settings, &subjects)?;
+    let plans = plans(subjects.iter().map(|(source, steps)| (source, &settings, steps.as_slice())), &library)?;
+    check_steps(&plans)?;
+
+    let bar = progress_bar(environment);
+    let vm = environment
+        .for_commands
+        .iter()
+        .fold(Local::new(environment.docker_host.clone()), |vm, (name, value)| vm.with_env(name, value));
+    let limits = Limits { run: args.timeout, ..Limits::default() };
+    let evidence = observe(&plans, &vm, limits, &|settled, all| {
+        bar.set_length(all as u64);
+        bar.set_position(settled as u64);
+    })
+    .await;
+    bar.finish_and_clear();
+
+    if let Some(path) = &args.evidence {
+        let json = serde_json::to_string_pretty(&evidence).expect("evidence is plain data");
+        write_file(path, &(json + "\n"))?;
+    }
+    let report = judge(&plans, &evidence);
+    write_report(&report, &args.report, environment)?;
+    Ok(exit_code(report.outcome))
+}
+
+fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error> {
+    let evidence = read_evidence(&args.evidence)?;
+    let library = Library::open(args.report.labs.as_deref())?;
+    let mut given: BTreeMap<String, Arc<Source>> = BTreeMap::new();
+    for file in &args.lab_files {
+        let source = read_source(file)?;
+        let id = plans([(&source, &Settings::new(), [].as_slice())], &library)?[0].id.clone();
+        given.insert(id, source);
+    }
+    let mut planned = Vec::new();
+    for subject in &evidence.labs {
+        let settings = subject.params.iter().map(|(name, value)| (name.clone(), written(value))).collect();
+        let source = given.get(&subject.lab).map_or_else(|| library.lab(&subject.lab), Ok)?;
+        let plan = plans([(source, &settings, subject.steps.as_slice())], &library)?.remove(0);
+        if plan.digest != subject.digest {
+            if !given.contains_key(&subject.lab) {
+                let why = format!(
+                    "it was recorded for another version of `{}` than {}; to judge it by a version of your choice, \
+                     give that with `--lab FILE`",
+                    subject.lab, plan.source
+                );
+                return Err(Error::Format { path: args.evidence.display().to_string(), why });
+            }
+            eprintln!("labrun: `{}` is judged by another version of the lab than it was recorded for", subject.lab);
+        }
+        planned.push(plan);
+    }
+    let report = judge(&planned, &evidence);
+    write_report(&report, &args.report, environment)?;
+    Ok(exit_code(report.outcome))
+}
+
+fn list(args: List, environment: &Environment) -> Result<ExitCode, Error> {
+    let lang = args.lang.unwrap_or(environment.lang);
+    let library = Library::open(args.labs.as_deref())?;
+    let settings = Settings::new();
+    let plans = plans(library.labs().values().map(|source| (source, &settings, [].as_slice())), &library)?;
+    let mut text = String::new();
+    for plan in &plans {
+        let points = |checks: &mut dyn Iterator<Item = Points>| checks.sum::<Points>();
+        let all = points(&mut plan.checks().filter(|check| !check.bonus).map(|check| check.points));
+        text += &format!("{:<24} {:>5}  {}\n", plan.id, all, plan.title.get(lang));
+        for step in &plan.steps {
+            let worth = points(&mut step.checks.iter().filter(|check| !check.bonus).map(|check| check.points));
+            text += &format!("  {:<22} {worth:>5}  {}\n", step.address, step.title.get(lang));
+        }
+    }
+    write_stdout(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lint_files(args: Lint) -> Result<ExitCode, Error> {
+    let mut mistakes = Vec::new();
+    for file in &args.files {
+        mistakes.extend(lint::lint(&read_source(file)?, &library_beside(file)?));
+    }
+    if mistakes.is_empty() {
+        write_stdout(&format!("{}: no mistakes\n", counted(args.files.len(), "file")))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Error::Authoring(mistakes))
+}
+
+/// The labs and checks that a file of the folder `labs`, `labs/worlds` or `checks` belongs to.
+fn library_beside(file: &Path) -> Result<Library, Error> {
+    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let candidates = [folder.to_path_buf(), folder.join(".."), folder.join("../labs")];
+    let named_labs = |folder: &&PathBuf| {
+        std::fs::canonicalize(folder).is_ok_and(|path| path.file_name().is_some_and(|name| name == "labs"))
+    };
+    match candidates.iter().find(named_labs) {
+        Some(labs) => Library::of_folder(labs),
+        None => Library::of_folder(folder),
+    }
+}
+
+/// A lab file and the steps asked for of it; none means all.
+type Target = (Arc<Source>, Vec<String>);
+
+/// What is asked for, in the order of first mention.
+fn targets(targets: &[String], library: &Library) -> Result<Vec<Target>, Error> {
+    let mut subjects: Vec<(Arc<Source>, Vec<String>, bool)> = Vec::new();
+    for target in targets {
+        let (source, step) = if target.ends_with(".yaml") || target.ends_with(".yml") {
+            (read_source(Path::new(target))?, None)
+        } else {
+            let (lab, step) = target.split_once('/').map_or((target.as_str(), None), |(lab, step)| (lab, Some(step)));
+            (library.lab(lab)?.clone(), step)
+        };
+        let known = subjects.iter_mut().find(|(before, ..)| before.name == source.name);
+        match (known, step) {
+            (Some((_, steps, _)), Some(step)) => steps.push(step.to_owned()),
+            (Some((_, _, whole)), None) => *whole = true,
+            (None, step) => subjects.push((source, step.map(str::to_owned).into_iter().collect(), step.is_none())),
+        }
+    }
+    let chosen = |(source, steps, whole)| (source, if whole { Vec::new() } else { steps });
+    Ok(subjects.into_iter().map(chosen).collect())
+}
+
+/// A setting that no lab of the run knows is a typo.
+fn check_settings(settings: &Settings, subjects: &[Target]) -> Result<(), Error> {
+    let known: Vec<String> = subjects.iter().flat_map(|(source, _)| parameters(source)).collect();
+    match settings.keys().find(|name| !known.contains(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let help = suggestion(name, known.iter().map(String::as_str));
+            let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+            Err(Error::Usage(format!("--set {name}: no lab of this run has such a parameter{help}")))
+        }
+    }
+}
+
+/// A step asked for that its lab does not have is a typo.
+fn check_steps(plans: &[Plan]) -> Result<(), Error> {
+    for plan in plans {
+        let names: Vec<&str> = plan.steps.iter().map(|step| &step.address[plan.id.len() + 1..]).collect();
+        if let Some(step) = plan.selected.iter().find(|step| !names.contains(&step.as_str())) {
+            return Err(Error::Usage(format!("lab `{}` has no step `{step}`; see `labrun list`", plan.id)));
+        }
+    }
+    Ok(())
+}
+
+fn plans<'a>(
+    subjects: impl IntoIterator<Item = (&'a Arc<Source>, &'a Settings, &'a [String])>,
+    library: &Library,
+) -> Result<Vec<Plan>, Error> {
+    let mut planned = Vec::new();
+    let mut mistakes = Vec::new();
+    for (source, settings, steps) in subjects {
+        match plan(source, library.checks(), settings, steps) {
+            Ok(plan) => planned.push(plan),
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    if mistakes.is_empty() { Ok(planned) } else { Err(Error::Authoring(mistakes)) }
+}
+
+fn read_evidence(path: &Path) -> Result<Evidence, Error> {
+    let name = path.display().to_string();
+    let failed = |error| Error::File { path: name.clone(), error };
+    if std::fs::metadata(path).map_err(failed)?.len() > MAX_EVIDENCE {
+        return Err(Error::Format { path: name, why: "larger than 64 MiB".to_owned() });
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let evidence: Evidence = serde_json::from_str(&text)
+        .map_err(|error| Error::Format { path: name.clone(), why: format!("not evidence: {error}") })?;
+    if evidence.format != evidence::FORMAT {
+        let why = format!("this labrun reads `{}`, not `{}`", evidence::FORMAT, evidence.format);
+        return Err(Error::Format { path: name, why });
+    }
+    Ok(evidence)
+}
+
+fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -> Result<(), Error> {
+    let format = report_format(args);
+    let to_screen = args.output.is_none();
+    let options = Options {
+        lang: args.lang.unwrap_or(environment.lang),
+        color: to_screen && environment.color_stdout,
+        width: if to_screen { environment.width } else { 80 },
+        verbose: args.verbose,
+    };
+    let text = (format.render)(report, &options);
+    match &args.output {
+        None => write_stdout(&text),
+        Some(path) => write_file(path, &text),
+    }
+}
+
+fn report_format(args: &ReportArgs) -> &'static Format {
+    let by_name = args.format.as_deref().and_then(Format::named);
+    let ending = args.output.as_deref().and_then(Path::extension).and_then(|ending| ending.to_str());
+    by_name.or_else(|| ending.and_then(Format::of_extension)).unwrap_or(&FORMATS[0])
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|error| Error::File { path: path.display().to_string(), error })
+}
+
+/// Writes the report. Whoever closes the pipe early has read enough.
+fn write_stdout(text: &str) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::File { path: "standard output".to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn progress_bar(environment: &Environment) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let template = match environment.lang {
+        Lang::Es => "{spinner} {pos}/{len} controles  {elapsed}",
+        Lang::En => "{spinner} {pos}/{len} checks  {elapsed}",
+    };
+    bar.set_style(ProgressStyle::with_template(template).expect("a constant template"));
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar
+}

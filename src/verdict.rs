@@ -1,0 +1,219 @@
+//! The result shape: `labrun/report/v1`. Plain data that every renderer reads; texts stay in both languages.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::evidence::{Cause, Machine};
+use crate::points::Points;
+use crate::text::Text;
+use crate::vantage::Vantage;
+
+/// The value of [`Report::format`].
+pub const FORMAT: &str = "labrun/report/v1";
+
+/// What became of the labs of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// `labrun/report/v1`.
+    pub format: String,
+    /// The version of labrun that judged.
+    pub labrun: String,
+    /// When the machine was looked at, RFC 3339, UTC.
+    pub started: String,
+    /// When the looking ended, RFC 3339, UTC.
+    pub finished: String,
+    /// The machine that was looked at.
+    pub machine: Machine,
+    /// The worst outcome in it, in the order of the exit codes.
+    pub outcome: Outcome,
+    /// The sums over all labs.
+    pub points: Score,
+    /// One entry per lab, in the order asked for.
+    pub labs: Vec<LabResult>,
+}
+
+/// What became of one lab.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LabResult {
+    /// The lab's id, e.g. `lab1`.
+    pub id: String,
+    /// Its title.
+    pub title: Text,
+    /// Where its file came from: a path, or `built-in`.
+    pub source: String,
+    /// SHA-256 (hex) over its file and the library checks it uses.
+    pub digest: String,
+    /// The worst outcome in it.
+    pub outcome: Outcome,
+    /// The sums over its steps.
+    pub points: Score,
+    /// Its steps, in order.
+    pub steps: Vec<StepResult>,
+}
+
+/// What became of one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepResult {
+    /// `lab1/port`.
+    pub address: String,
+    /// The step's title.
+    pub title: Text,
+    /// The worst outcome in it.
+    pub outcome: Outcome,
+    /// The sums over its checks.
+    pub points: Score,
+    /// Its checks, in order.
+    pub checks: Vec<CheckResult>,
+}
+
+/// What became of one check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckResult {
+    /// `lab1/port/bound`.
+    pub address: String,
+    /// What the check claims, in the words of a person.
+    pub claim: Text,
+    /// What it is worth.
+    pub points: Points,
+    /// Whether its points come on top and are never missed.
+    pub bonus: bool,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What was expected, one entry per expectation.
+    pub expected: Vec<Text>,
+    /// What did not hold: present for a fail, and for what a blocked check saw.
+    pub mismatches: Vec<Mismatch>,
+    /// The checks and steps that block this one.
+    pub blocked_by: Vec<String>,
+    /// Why it could not be determined.
+    pub unknown: Option<Doubt>,
+    /// To whom or what it is deferred, and how to have it judged.
+    pub deferred: Option<Text>,
+    /// The author's hint, in stages: read the first, and go on only if it did not help.
+    pub hint: Option<Hint>,
+    /// The author's remark on a way of passing that deserves one.
+    pub note: Option<Hint>,
+    /// Where the probe stood.
+    pub from: Vantage,
+    /// A shell command with which the student sees the same.
+    pub command: String,
+    /// Milliseconds the looking took.
+    pub took_ms: u64,
+}
+
+/// What became of a claim. The order is the order of severity, mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Seen to hold.
+    Pass,
+    /// Not judged in this run, by design.
+    Deferred,
+    /// It could not be determined.
+    Unknown,
+    /// Something it needs failed.
+    Blocked,
+    /// The work was seen to be wrong.
+    Fail,
+}
+
+impl Outcome {
+    /// The word in reports and world files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Deferred => "deferred",
+            Outcome::Unknown => "unknown",
+            Outcome::Blocked => "blocked",
+            Outcome::Fail => "fail",
+        }
+    }
+
+    /// All of them, most severe first.
+    pub const ALL: [Outcome; 5] = [Outcome::Fail, Outcome::Blocked, Outcome::Unknown, Outcome::Deferred, Outcome::Pass];
+}
+
+/// One expectation that did not hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Mismatch {
+    /// The fact it is about, as a path: `bindings`, `box.status`.
+    pub fact: String,
+    /// What was expected of it.
+    pub expected: Text,
+    /// The value seen (bounded); null when there was none.
+    pub seen: Value,
+}
+
+/// Why something could not be determined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Doubt {
+    /// What broke; none when what was read is incomplete or a control did not hold.
+    pub cause: Option<Cause>,
+    /// In words, with the remedy where there is one.
+    pub why: Text,
+}
+
+/// What the author says about a result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Hint {
+    /// The hint's name in the lab file.
+    pub id: String,
+    /// Its stages, each saying a little more.
+    pub say: Vec<Text>,
+}
+
+/// Where the points are. `earned + lost + undetermined + deferred = possible`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Score {
+    /// Of claims seen to hold.
+    pub earned: Points,
+    /// Of claims that failed or are blocked.
+    pub lost: Points,
+    /// Of claims that could not be determined.
+    pub undetermined: Points,
+    /// Of claims this run is not meant to judge.
+    pub deferred: Points,
+    /// All of them together.
+    pub possible: Points,
+    /// Earned on top.
+    pub bonus: Points,
+}
+
+impl Score {
+    /// Counts one check.
+    pub fn count(&mut self, outcome: Outcome, points: Points, bonus: bool) {
+        if bonus {
+            if outcome == Outcome::Pass {
+                self.bonus += points;
+            }
+            return;
+        }
+        self.possible += points;
+        *match outcome {
+            Outcome::Pass => &mut self.earned,
+            Outcome::Fail | Outcome::Blocked => &mut self.lost,
+            Outcome::Unknown => &mut self.undetermined,
+            Outcome::Deferred => &mut self.deferred,
+        } += points;
+    }
+
+    /// Adds up the parts of something larger.
+    pub fn sum<'a>(parts: impl IntoIterator<Item = &'a Score>) -> Score {
+        parts.into_iter().fold(Score::default(), |a, b| Score {
+            earned: a.earned + b.earned,
+            lost: a.lost + b.lost,
+            undetermined: a.undetermined + b.undetermined,
+            deferred: a.deferred + b.deferred,
+            possible: a.possible + b.possible,
+            bonus: a.bonus + b.bonus,
+        })
+    }
+}
+
+impl Report {
+    /// Every check of every lab, in order.
+    pub fn checks(&self) -> impl Iterator<Item = &CheckResult> {
+        self.labs.iter().flat_map(|lab| &lab.steps).flat_map(|step| &step.checks)
+    }
+}

@@ -1,0 +1,393 @@
+//! The machine labrun runs on. Knows no environment but what it is given.
+
+mod process;
+
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{HOST, HeaderValue};
+use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpStream, UdpSocket, UnixStream, lookup_host};
+use tokio::time::timeout;
+
+use crate::evidence::{Cause, Machine, Unobserved};
+use crate::vantage::Vantage;
+use crate::vm::{Bounded, ByteStream, Command, DialError, Output, Vm};
+
+/// The engine's socket where nobody says otherwise.
+const SOCKET: &str = "/var/run/docker.sock";
+
+/// How long the engine may take to accept and to tell its version.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much of one answer of the engine is read. A thousand containers take about 4 MB.
+const ENGINE_BYTES: u64 = 32 << 20;
+
+/// What else counts as read of an answer, for what its parsing takes: two bytes of JSON can become a record of a
+/// thousand. A thousand containers come to less than 20 MB with it.
+fn parsed(json: &[u8]) -> u64 {
+    let cost = |byte: &u8| match byte {
+        b'{' => 1024,
+        b',' => 96,
+        _ => 0,
+    };
+    json.iter().map(cost).sum()
+}
+
+/// How many addresses of one name are tried.
+const MAX_ADDRESSES: usize = 4;
+
+/// The machine labrun runs on.
+pub struct Local {
+    docker_host: Option<String>,
+    env: Vec<(String, String)>,
+}
+
+impl Local {
+    /// This machine, its Docker engine where `docker_host` (the variable `DOCKER_HOST`) says.
+    pub fn new(docker_host: Option<String>) -> Local {
+        let env = [
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", "/"),
+            ("USER", "nobody"),
+            ("LANG", "C.UTF-8"),
+            ("PAGER", "cat"),
+        ];
+        Local {
+            docker_host: docker_host.filter(|host| !host.is_empty()),
+            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        }
+    }
+
+    /// Gives commands this value of a variable, e.g. the user's own `PATH`, `HOME` and `USER`.
+    pub fn with_env(mut self, name: &str, value: impl Into<String>) -> Local {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The path of the engine's socket.
+    fn socket(&self) -> Result<PathBuf, Unobserved> {
+        let Some(host) = &self.docker_host else {
+            let user = rustix::process::getuid().as_raw();
+            let rootless = PathBuf::from(format!("/run/user/{user}/docker.sock"));
+            let usual = PathBuf::from(SOCKET);
+            return Ok(if !usual.exists() && rootless.exists() { rootless } else { usual });
+        };
+        match host.strip_prefix("unix://") {
+            Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+            _ => Err(Unobserved::new(
+                Cause::Unsupported,
+                format!(
+                    "DOCKER_HOST es `{host}`, y labrun mira el motor de esta máquina: \
+                     corré `unset DOCKER_HOST`, o usá unix:///ruta/al/socket"
+                ),
+                format!(
+                    "DOCKER_HOST is `{host}`, while labrun looks at this machine's own engine: \
+                     run `unset DOCKER_HOST`, or use unix:///path/to/socket"
+                ),
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl Vm for Local {
+    async fn dial(
+        &self,
+        from: Vantage,
+        host: &str,
+        port: u16,
+        patience: Duration,
+    ) -> Result<Box<dyn ByteStream>, DialError> {
+        if from == Vantage::Grader {
+            return Err(DialError::PathLost("labrun runs on the machine itself: there is no outside".to_owned()));
+        }
+        match timeout(patience, connect(host, port)).await {
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(DialError::TimedOut),
+        }
+    }
+
+    async fn docker(&self) -> Result<Docker, Unobserved> {
+        let path = self.socket()?;
+        let silent = || {
+            let place = path.display();
+            Unobserved::new(
+                Cause::Engine,
+                format!("el motor de Docker en {place} no respondió en {} s", ENGINE_PATIENCE.as_secs()),
+                format!("the Docker engine at {place} did not answer in {} s", ENGINE_PATIENCE.as_secs()),
+            )
+        };
+        // Asked for its own sake: a client's error would not tell a missing engine from a forbidden one.
+        timeout(ENGINE_PATIENCE, UnixStream::connect(&path))
+            .await
+            .map_err(|_| silent())?
+            .map_err(|error| no_engine(&path, &error))?;
+        let socket = path.clone();
+        let transport = move |request: BollardRequest| over_socket(socket.clone(), request);
+        let broken = |error: bollard::errors::Error| {
+            let (place, why) = (path.display(), error.to_string().chars().take(300).collect::<String>());
+            Unobserved::new(
+                Cause::Engine,
+                format!("lo que responde en {place} no parece un motor de Docker: {why}"),
+                format!("what answers at {place} does not look like a Docker engine: {why}"),
+            )
+        };
+        // Whoever asks bounds the wait and says so in better words than the client's.
+        let seconds = 60;
+        let docker =
+            Docker::connect_with_custom_transport(transport, Some("http://docker"), seconds, API_DEFAULT_VERSION)
+                .map_err(broken)?;
+        timeout(ENGINE_PATIENCE, docker.negotiate_version()).await.map_err(|_| silent())?.map_err(broken)
+    }
+
+    async fn run(&self, command: &Command, patience: Duration) -> Result<Output, Unobserved> {
+        process::run(command, &self.env, patience).await
+    }
+
+    async fn outward(&self) -> Result<IpAddr, Unobserved> {
+        // Connecting a datagram socket sends nothing; it makes the kernel choose the source address that the
+        // default route uses. The target is set aside for documentation and belongs to nobody.
+        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await
+            && socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).await.is_ok()
+            && let Ok(address) = socket.local_addr()
+            && !address.ip().is_loopback()
+            && !address.ip().is_unspecified()
+        {
+            return Ok(address.ip());
+        }
+        let read = |path: &'static str| async move {
+            let mut text = String::new();
+            let file = tokio::fs::File::open(path).await?;
+            file.take(1 << 20).read_to_string(&mut text).await?;
+            io::Result::Ok(text)
+        };
+        let routes = read("/proc/net/route").await.unwrap_or_default();
+        let tries = read("/proc/net/fib_trie").await.unwrap_or_default();
+        first_own_address(&routes, &tries).map(IpAddr::V4).ok_or_else(|| {
+            Unobserved::new(
+                Cause::Path,
+                "esta máquina no tiene ninguna dirección de red además de la propia (127.0.0.1)",
+                "this machine has no network address beyond its own loopback (127.0.0.1)",
+            )
+        })
+    }
+
+    fn has_outside(&self) -> bool {
+        false
+    }
+
+    fn machine(&self) -> Machine {
+        let uname = rustix::system::uname();
+        let words = [uname.sysname(), uname.release(), uname.machine()];
+        Machine {
+            reached: "local".to_owned(),
+            outside: false,
+            system: Some(words.map(|word| word.to_string_lossy().into_owned()).join(" ")),
+            engine: None,
+        }
+    }
+}
+
+async fn connect(host: &str, port: u16) -> Result<TcpStream, DialError> {
+    let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+        Ok(address) => vec![(address, port).into()],
+        Err(_) => lookup_host((host, port)).await.map_err(|error| no_name(&error))?.collect(),
+    };
+    let mut last = DialError::NameNotFound;
+    for address in addresses.into_iter().take(MAX_ADDRESSES) {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = not_connected(&error),
+        }
+    }
+    Err(last)
+}
+
+/// The C library's resolver tells only in words whether the name does not exist or nobody could be asked.
+fn no_name(error: &io::Error) -> DialError {
+    let why = error.to_string();
+    match error.raw_os_error() {
+        Some(_) => not_connected(error),
+        None if why.contains("Temporary failure") => DialError::PathLost(why),
+        None => DialError::NameNotFound,
+    }
+}
+
+fn not_connected(error: &io::Error) -> DialError {
+    match Errno::from_io_error(error) {
+        Some(Errno::CONNREFUSED | Errno::CONNRESET) => DialError::Refused,
+        Some(Errno::TIMEDOUT) => DialError::TimedOut,
+        Some(Errno::HOSTUNREACH | Errno::NETUNREACH) => DialError::Unreachable,
+        Some(Errno::ACCESS | Errno::PERM) => DialError::Denied,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::ADDRNOTAVAIL) => DialError::Limit(error.to_string()),
+        _ => DialError::PathLost(error.to_string()),
+    }
+}
+
+fn no_engine(path: &Path, error: &io::Error) -> Unobserved {
+    let place = path.display();
+    match error.kind() {
+        ErrorKind::PermissionDenied => Unobserved::new(
+            Cause::Permission,
+            format!(
+                "tu usuario no puede usar el motor de Docker ({place}): agregalo al grupo docker con \
+                 `sudo usermod -aG docker $USER` y volvé a iniciar sesión"
+            ),
+            format!(
+                "your user may not use the Docker engine ({place}): add it to the group docker with \
+                 `sudo usermod -aG docker $USER` and log in again"
+            ),
+        ),
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Unobserved::new(
+            Cause::Engine,
+            format!("ningún motor de Docker responde en {place}; arrancalo con `sudo systemctl start docker`"),
+            format!("no Docker engine answers at {place}; start it: `sudo systemctl start docker`"),
+        ),
+        _ => Unobserved::new(
+            Cause::Engine,
+            format!("no se pudo hablar con el motor de Docker en {place}: {error}"),
+            format!("the Docker engine at {place} could not be spoken to: {error}"),
+        ),
+    }
+}
+
+/// One connection per question: the engine is on this machine, and a bound on bytes then bounds one answer.
+async fn over_socket(path: PathBuf, request: BollardRequest) -> Result<Response<Incoming>, bollard::errors::Error> {
+    let stream = Bounded::new(UnixStream::connect(path).await?, ENGINE_BYTES).with_surcharge(parsed);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with the answer, or as soon as nobody waits for it any more.
+    tokio::spawn(connection);
+    let (mut parts, body) = request.into_parts();
+    if let Some(path) = parts.uri.path_and_query() {
+        parts.uri = path.clone().into();
+    }
+    parts.headers.insert(HOST, HeaderValue::from_static("docker"));
+    Ok(sender.send_request(BollardRequest::from_parts(parts, body)).await?)
+}
+
+/// The first address of this machine, by interface order, on a network that is not a container's: from the text of
+/// `/proc/net/route` (which network lies on which interface) and of `/proc/net/fib_trie` (which addresses are ours).
+fn first_own_address(routes: &str, tries: &str) -> Option<Ipv4Addr> {
+    let mut own = BTreeSet::new();
+    let mut leaf = None;
+    for line in tries.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            leaf = address.parse::<Ipv4Addr>().ok();
+        } else if line.starts_with("/32 host LOCAL") {
+            own.extend(leaf.filter(|address| !address.is_loopback()));
+        }
+    }
+    let hex = |word: &str| u32::from_str_radix(word, 16).ok().map(u32::swap_bytes);
+    routes.lines().skip(1).find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (interface, network, mask) = (words.first()?, hex(words.get(1)?)?, hex(words.get(7)?)?);
+        if ["lo", "docker", "br-", "veth"].iter().any(|made| interface.starts_with(made)) || mask == 0 {
+            return None;
+        }
+        own.iter().copied().find(|address| u32::from(*address) & mask == network)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUTES: &str = "\
+Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+docker0	000011AC	00000000	0001	0	0	0	0000FFFF	0	0	0
+eth0	0002000A	00000000	0001	0	0	100	00FFFFFF	0	0	0
+";
+    const TRIES: &str = "\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 10.0.2.15
+        /32 host LOCAL
+     |-- 10.0.2.255
+        /32 link BROADCAST
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 172.17.0.1
+        /32 host LOCAL
+";
+
+    #[test]
+    fn without_a_default_route_the_first_network_that_is_not_docker_s_names_the_machine() {
+        assert_eq!(first_own_address(ROUTES, TRIES), Some(Ipv4Addr::new(10, 0, 2, 15)));
+        let without = ROUTES.lines().filter(|line| !line.starts_with("eth0")).collect::<Vec<_>>().join("\n");
+        assert_eq!(first_own_address(&without, TRIES), None);
+        assert_eq!(first_own_address("", ""), None);
+        assert_eq!(first_own_address("x\neth0 zz", "|-- \n|-- 1.2.3\n/32 host LOCAL"), None);
+    }
+
+    #[tokio::test]
+    async fn this_machine_has_an_address_or_says_why_not() {
+        match Local::new(None).outward().await {
+            Ok(address) => assert!(!address.is_loopback() && !address.is_unspecified()),
+            Err(unobserved) => assert_eq!(unobserved.cause, Cause::Path),
+        }
+    }
+
+    #[test]
+    fn what_the_system_says_of_a_dial_has_one_meaning() {
+        let said = |errno: Errno| not_connected(&io::Error::from(errno));
+        assert_eq!(said(Errno::CONNREFUSED), DialError::Refused);
+        assert_eq!(said(Errno::TIMEDOUT), DialError::TimedOut);
+        assert_eq!(said(Errno::HOSTUNREACH), DialError::Unreachable);
+        assert_eq!(said(Errno::NETUNREACH), DialError::Unreachable);
+        assert_eq!(said(Errno::PERM), DialError::Denied);
+        assert!(matches!(said(Errno::MFILE), DialError::Limit(_)));
+        assert!(matches!(said(Errno::ADDRNOTAVAIL), DialError::Limit(_)));
+        let words = |words: &str| no_name(&io::Error::other(words.to_owned()));
+        assert_eq!(words("failed to lookup address information: Name or service not known"), DialError::NameNotFound);
+        assert!(matches!(words("… Temporary failure in name resolution"), DialError::PathLost(_)));
+    }
+
+    #[tokio::test]
+    async fn there_is_no_outside_to_dial_from() {
+        let dialled = Local::new(None).dial(Vantage::Grader, "127.0.0.1", 1, Duration::from_secs(1)).await;
+        assert!(matches!(dialled.err(), Some(DialError::PathLost(_))));
+    }
+
+    #[tokio::test]
+    async fn a_missing_a_remote_and_a_false_engine_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = format!("unix://{}", folder.path().join("docker.sock").display());
+        for (host, cause) in [
+            (missing.as_str(), Cause::Engine),
+            ("tcp://10.0.0.1:2375", Cause::Unsupported),
+            ("ssh://x", Cause::Unsupported),
+        ] {
+            assert_eq!(Local::new(Some(host.to_owned())).docker().await.unwrap_err().cause, cause, "{host}");
+        }
+        let path = folder.path().join("false.sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"hello\r\n").await;
+            }
+        });
+        let host = format!("unix://{}", path.display());
+        assert_eq!(Local::new(Some(host)).docker().await.unwrap_err().cause, Cause::Engine);
+        assert_eq!(no_engine(&path, &io::Error::from(ErrorKind::PermissionDenied)).cause, Cause::Permission);
+    }
+
+    #[test]
+    fn an_empty_docker_host_is_as_good_as_none() {
+        assert_eq!(Local::new(Some(String::new())).docker_host, None);
+        let machine = Local::new(None).machine();
+        assert!(machine.system.is_some_and(|system| system.starts_with("Linux ")));
+    }
+}

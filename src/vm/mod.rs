@@ -1,0 +1,231 @@
+//! Ways to reach a machine. A vm is a way to dial, a way to its Docker engine and a way to run a command;
+//! no probe knows which of them it stands on.
+
+pub mod local;
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::Docker;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::evidence::{Machine, Unobserved};
+use crate::vantage::Vantage;
+
+/// A connection to a service on, or seen from, the machine.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+/// A stream that ends in an error once more than a fixed number of bytes came out of it, whatever reads it: a
+/// parser behind it can neither be fed for ever nor be made to keep more than that.
+pub struct Bounded<S> {
+    inner: S,
+    max: u64,
+    meter: Arc<Meter>,
+    surcharge: fn(&[u8]) -> u64,
+    charged: u64,
+}
+
+/// What came out of a [`Bounded`] stream.
+#[derive(Debug, Default)]
+pub struct Meter {
+    read: AtomicU64,
+    first: Mutex<Vec<u8>>,
+}
+
+impl Meter {
+    const FIRST: usize = 16;
+
+    /// How many bytes came out so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// The first few of them.
+    pub fn first(&self) -> Vec<u8> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, bytes: &[u8]) {
+        let before = self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if let Some(room @ 1..) = Meter::FIRST.checked_sub(usize::try_from(before).unwrap_or(usize::MAX)) {
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+            first.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+}
+
+impl<S> Bounded<S> {
+    /// `inner`, as far as `max` bytes.
+    pub fn new(inner: S, max: u64) -> Bounded<S> {
+        Bounded { inner, max, meter: Arc::default(), surcharge: |_| 0, charged: 0 }
+    }
+
+    /// Counts `surcharge` of what is read on top of its bytes: for a parser that makes much of little.
+    pub fn with_surcharge(self, surcharge: fn(&[u8]) -> u64) -> Bounded<S> {
+        Bounded { surcharge, ..self }
+    }
+
+    /// What tells how much came out; outlives the stream.
+    pub fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.meter.read() + self.charged > self.max {
+            return Poll::Ready(Err(io::Error::other("more data than labrun reads")));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let bytes = &buf.filled()[before..];
+        self.meter.count(bytes);
+        self.charged += (self.surcharge)(bytes);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// A student's machine.
+#[async_trait]
+pub trait Vm: Send + Sync {
+    /// Opens a TCP connection from `from` to port `port` of `host`, an IP address or a host name.
+    /// Waits no longer than `patience`.
+    async fn dial(
+        &self,
+        from: Vantage,
+        host: &str,
+        port: u16,
+        patience: Duration,
+    ) -> Result<Box<dyn ByteStream>, DialError>;
+
+    /// A client of the machine's Docker engine, its API version negotiated.
+    async fn docker(&self) -> Result<Docker, Unobserved>;
+
+    /// Runs `command` on the machine to its end or for at most `patience`; kills what is left of it then.
+    async fn run(&self, command: &Command, patience: Duration) -> Result<Output, Unobserved>;
+
+    /// The address by which the machine is known beyond its own loopback.
+    async fn outward(&self) -> Result<IpAddr, Unobserved>;
+
+    /// Whether the vantage `grader` is a place outside the machine.
+    fn has_outside(&self) -> bool;
+
+    /// What can be told of the machine without asking its engine.
+    fn machine(&self) -> Machine;
+}
+
+/// Why a connection did not come about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// Somebody answered that nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// Nobody answered in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// There is no route to that address, or a router said so.
+    #[error("unreachable")]
+    Unreachable,
+    /// The machine's own rules forbid the dial.
+    #[error("not permitted")]
+    Denied,
+    /// The name has no address.
+    #[error("name not found")]
+    NameNotFound,
+    /// The way to the place the probe stands is broken; says nothing about the target.
+    #[error("the path to the machine is lost: {0}")]
+    PathLost(String),
+    /// labrun's own limit, such as its number of open files.
+    #[error("labrun's own limit: {0}")]
+    Limit(String),
+}
+
+/// A program to run on the machine, never through a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Environment variables on top of a small fixed environment (PATH, HOME, USER, LANG=C.UTF-8, PAGER=cat).
+    pub env: Vec<(String, String)>,
+    /// How many bytes of each of standard output and standard error are kept.
+    pub max_bytes: usize,
+}
+
+/// What became of a [`Command`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub end: End,
+    /// Standard output, cut at the command's limit.
+    pub stdout: Vec<u8>,
+    /// Standard error, cut at the command's limit.
+    pub stderr: Vec<u8>,
+    /// Whether standard output was cut.
+    pub stdout_cut: bool,
+    /// Whether standard error was cut.
+    pub stderr_cut: bool,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal, not labrun's.
+    Killed(i32),
+    /// By labrun, at the end of its patience.
+    TimedOut,
+    /// There is no such program.
+    NotFound,
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bounded_stream_ends_past_its_bound_and_remembers_how_it_began() {
+        let mut stream = Bounded::new(tokio::io::repeat(b'x'), 1000);
+        let meter = stream.meter();
+        let mut buf = [0; 10];
+        stream.read_exact(&mut buf).await.unwrap();
+        assert_eq!((meter.read(), meter.first().len()), (10, 10));
+        assert!(stream.read_to_end(&mut Vec::new()).await.is_err());
+        assert_eq!(meter.first(), [b'x'; 16]);
+        drop(stream);
+        assert!(meter.read() > 1000);
+    }
+
+    #[tokio::test]
+    async fn what_a_parser_makes_much_of_counts_for_more() {
+        let mut stream = Bounded::new(tokio::io::repeat(b'x'), 1000).with_surcharge(|bytes| 99 * bytes.len() as u64);
+        let mut all = Vec::new();
+        while stream.read_exact(&mut [0]).await.is_ok() {
+            all.push(());
+        }
+        assert_eq!(all.len(), 11);
+    }
+}
