@@ -34,7 +34,7 @@ const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
 const ENGINE_BYTES: u64 = 32 << 20;
 
 /// What else counts as read of an answer, for what its parsing takes: two bytes of JSON can become a record of a
-/// thousand. A thousand containers come to less than 20 MB with it.
+/// thousand. A thousand containers, each with its ports, mounts and networks, come to some 22 MB with it.
 fn parsed(json: &[u8]) -> u64 {
     let cost = |byte: &u8| match byte {
         b'{' => 1024,
