@@ -37,7 +37,7 @@ pub enum Command {
 /// `labrun check`
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Labs or steps of them, such as `lab1` or `lab2/persistence`; a path to a lab file works too.
+    /// Labs or steps of them, such as `lab1` or `lab2/data`; a path to a lab file works too.
     #[arg(required = true, value_name = "LAB[/STEP]")]
     pub targets: Vec<String>,
     /// Set a parameter of the labs.

@@ -168,7 +168,7 @@ impl de::Error for Wrong {
             other => other.to_owned(),
         };
         let found = match unexpected {
-            de::Unexpected::Str(text) => format!("`{text}`"),
+            de::Unexpected::Str(text) => format!("the text `{text}`"),
             de::Unexpected::Bool(b) => format!("`{b}`"),
             de::Unexpected::Signed(n) => format!("`{n}`"),
             de::Unexpected::Unsigned(n) => format!("`{n}`"),
@@ -613,7 +613,7 @@ mod tests {
                 "4: expected a string, found a whole number (put it in quotes)",
                 "7: expected a whole number from 0 to 65535, found `99999`",
                 "9: duplicate key `name`",
-                "11: expected `true` or `false`, found `maybe`",
+                "11: expected `true` or `false`, found the text `maybe`",
             ]
         );
     }

@@ -118,7 +118,10 @@ impl Reader<'_> {
                 }
                 ("not", _) => clauses.push(Clause::Not(self.expectation(value))),
                 (path, _) => match Path::from_str(path) {
-                    Err(why) => self.decode.mistake(key.span, why, None),
+                    Err(why) => {
+                        let message = format!("`{path}` is no path to a fact");
+                        self.decode.mistake(key.span, message, Some(why.to_owned()));
+                    }
                     Ok(path) => {
                         if let Some(Err((message, help))) = self.check_path.map(|check| check(&path)) {
                             self.decode.mistake(key.span, message, help);

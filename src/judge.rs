@@ -188,7 +188,7 @@ fn control(check: &PlannedCheck, scope: &Scope, answers: &Answers, round: u32) -
 
 fn failed_control() -> Text {
     Text::new(
-        "el control no anduvo: la misma sonda tampoco llegó a donde sí tenía que llegar, así que no llegar no prueba nada",
+        "la contraprueba falló: la misma sonda tampoco llegó a donde sí tenía que llegar, así que no llegar no prueba nada",
         "the control did not hold: the same probe did not reach what it must reach either, so not reaching proves nothing",
     )
 }

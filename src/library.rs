@@ -1,7 +1,7 @@
 //! Where labs and library checks come from: a folder, or what is built into the binary.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rust_embed::RustEmbed;
@@ -39,9 +39,9 @@ impl Library {
     /// The labs of `folder`, with the checks of the folder `checks` beside it on top of the built-in ones.
     pub fn of_folder(folder: &Path) -> Result<Library, Error> {
         let mut library = Library { labs: read_folder(folder)?, checks: embedded::<BuiltInChecks>("checks") };
-        let beside = match folder.parent() {
-            Some(parent) if parent != Path::new("") => parent.join("checks"),
-            _ => PathBuf::from("checks"),
+        let beside = match folder.file_name() {
+            Some(_) => folder.with_file_name("checks"),
+            None => folder.join("../checks"),
         };
         if beside.is_dir() {
             library.checks.extend(read_folder(&beside)?);

@@ -17,7 +17,7 @@ use crate::params::{Params, read_setting};
 use crate::points::Points;
 use crate::probe::{KINDS, Kind};
 use crate::reference::{self, Path, Piece, Scope, pieces};
-use crate::source::{Source, Span};
+use crate::source::Source;
 use crate::text::Text;
 use crate::vantage::Vantage;
 
@@ -124,10 +124,18 @@ impl Plan {
     }
 }
 
-/// The names of a lab's parameters with their defaults, for telling a typo in `--set` from a parameter of another lab.
+/// The names of a lab's parameters, for telling a typo in `--set` from a parameter of another lab.
 pub fn parameters(source: &Arc<Source>) -> Vec<String> {
-    let node = node::parse(source).unwrap_or_default();
-    node.get("params").map_or(Vec::new(), |params| params.entries().iter().map(|(key, _)| key.name.clone()).collect())
+    declared(source).entries().iter().map(|(key, _)| key.name.clone()).collect()
+}
+
+/// What the parameter `name` of a lab must be, if `text` is not it.
+pub fn refuses_setting(source: &Arc<Source>, name: &str, text: &str) -> Option<&'static str> {
+    read_setting(text, &declared(source).get(name)?.value).err()
+}
+
+fn declared(source: &Arc<Source>) -> Node {
+    node::parse(source).unwrap_or_default().get("params").cloned().unwrap_or_default()
 }
 
 /// Plans the lab in `source`, or says everything that is wrong with it.
@@ -239,7 +247,7 @@ impl Planner<'_> {
         let mut checks = Vec::new();
         for node in &step.checks {
             let Some(check) = self.decode.decode::<Check>(node) else { continue };
-            let Some(mut planned) = self.check(lab, step, &check, node.span, known) else { continue };
+            let Some(mut planned) = self.check(lab, step, &check, node, known) else { continue };
             planned.needs.splice(0..0, step_needs.iter().cloned());
             known.push(planned.address[lab.len() + 1..].to_owned());
             checks.push(planned);
@@ -271,12 +279,14 @@ impl Planner<'_> {
         addresses
     }
 
-    fn check(&mut self, lab: &str, step: &Step, check: &Check, span: Span, known: &Known) -> Option<PlannedCheck> {
+    fn check(&mut self, lab: &str, step: &Step, check: &Check, node: &Node, known: &Known) -> Option<PlannedCheck> {
         let id = match &check.id {
             Some(id) => id.clone(),
             None => {
-                self.decode.mistake(span, "a check without `id`", None);
-                return None;
+                if Decode::lacks(node, "id") {
+                    self.decode.mistake(node.span, "a check without `id`", None);
+                }
+                Sp { value: "x".to_owned(), span: node.span }
             }
         };
         if !is_id(&id.value) {
@@ -287,23 +297,23 @@ impl Planner<'_> {
             self.decode.mistake(id.span, format!("a second check `{}` in this step", id.value), None);
         }
         let needs = self.needs(lab, &step.id.value, &check.needs, known);
-        let Some(points) = check.points else {
+        if Decode::lacks(node, "points") {
             self.decode.mistake(id.span, format!("check `{}` has no `points`", id.value), None);
-            return None;
-        };
+        }
         let planned = match &check.uses {
             None => {
                 if let Some(with) = &check.with {
                     self.decode.mistake(with.span, "`with` without `use`", None);
                 }
-                body(check, &id, &mut self.decode)?
+                body(check, node, &id, &mut self.decode)?
             }
-            Some(uses) => self.library_check(check, uses, &id)?,
+            Some(uses) => self.library_check(check, uses)?,
         };
+        let points = check.points.unwrap_or_default();
         Some(PlannedCheck { address: format!("{lab}/{name}"), points, bonus: check.bonus, needs, ..planned })
     }
 
-    fn library_check(&mut self, check: &Check, uses: &Sp<String>, id: &Sp<String>) -> Option<PlannedCheck> {
+    fn library_check(&mut self, check: &Check, uses: &Sp<String>) -> Option<PlannedCheck> {
         let Some(source) = self.checks.get(&uses.value).cloned() else {
             let help = suggestion(&uses.value, self.checks.keys().map(String::as_str));
             self.decode.mistake(uses.span, format!("the library has no check `{}`", uses.value), help);
@@ -315,9 +325,12 @@ impl Planner<'_> {
             (check.expect.is_some(), "expect"),
             (check.given.is_some(), "given"),
             (check.control.is_some(), "control"),
+            (check.from.is_some(), "from"),
+            (check.within.is_some(), "within"),
+            (check.worth.is_some(), "while"),
         ];
-        if let Some((_, word)) = own.iter().find(|(present, _)| *present) {
-            self.decode.mistake(uses.span, format!("a check that uses another has no `{word}` of its own"), None);
+        for (_, word) in own.iter().filter(|(present, _)| *present) {
+            self.decode.mistake(uses.span, format!("`{word}` beside `use`: `{}` brings its own", uses.value), None);
         }
         let mut library = Decode::new(&source);
         let with = check.with.clone().unwrap_or_default();
@@ -335,7 +348,7 @@ impl Planner<'_> {
                 params.check_all_used(&declared, &mut library);
                 library.decode::<LibraryCheck>(&bound).and_then(|file| {
                     check_format(&file.labrun, CHECK_FORMAT, &mut library);
-                    body(&file.check, id, &mut library)
+                    library_body(&file, &bound, &uses.value, &mut library)
                 })
             }
         };
@@ -376,12 +389,13 @@ fn is_id(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-fn check_format(format: &Sp<String>, wanted: &str, decode: &mut Decode) {
+/// Notes a file format that this labrun does not read.
+pub fn check_format(format: &Sp<String>, wanted: &str, decode: &mut Decode) {
     if format.value != wanted {
         let newer = format.value.rsplit_once("/v").is_some_and(|(kind, version)| {
-            wanted.starts_with(kind) && version.parse::<u32>().is_ok_and(|version| version > 1)
+            wanted.split('/').next() == Some(kind) && version.parse::<u32>().is_ok_and(|version| version > 1)
         });
-        let help = if newer { "this file is for a newer labrun: update it" } else { "write the format's name" };
+        let help = if newer { "this file is for a newer labrun: update it" } else { "write that format's name" };
         let message = format!("this labrun reads `{wanted}`, not `{}`", format.value);
         decode.mistake(format.span, message, Some(help.to_owned()));
     }
@@ -410,19 +424,20 @@ fn select(steps: Vec<PlannedStep>, lab: &str, selected: &[String]) -> Vec<Planne
 }
 
 /// Everything of a check that does not depend on where it stands in a lab.
-fn body(check: &Check, id: &Sp<String>, decode: &mut Decode) -> Option<PlannedCheck> {
-    let missing =
-        [(check.claim.is_none(), "claim"), (check.probe.is_none(), "probe"), (check.expect.is_none(), "expect")];
-    for (_, word) in missing.iter().filter(|(missing, _)| *missing) {
+fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Decode) -> Option<PlannedCheck> {
+    for word in ["claim", "probe", "expect"].into_iter().filter(|word| Decode::lacks(node, word)) {
         decode.mistake(id.span, format!("check `{}` has no `{word}`", id.value), None);
     }
-    if check.hints.is_empty() {
+    if Decode::lacks(node, "hints") {
         let help = Some("say what is likely wrong, not the solution".to_owned());
         decode.mistake(id.span, format!("check `{}` has no `hints`", id.value), help);
     }
     let from = check.from.unwrap_or_default();
     let mut given: Vec<(String, Ask)> = Vec::new();
     for (key, node) in check.given.iter().flat_map(|given| given.entries()) {
+        if given.iter().any(|(name, _)| *name == key.name) {
+            decode.mistake(key.span, format!("duplicate key `{}`", key.name), None);
+        }
         if let Some((ask, _)) = ask(node, from, &given, decode) {
             given.push((key.name.clone(), ask));
         }
@@ -432,6 +447,7 @@ fn body(check: &Check, id: &Sp<String>, decode: &mut Decode) -> Option<PlannedCh
         if kind.facts.iter().any(|(fact, _)| *fact == key.name) {
             let message = format!("`{}` is a fact of `{}`: give this observation another name", key.name, kind.name);
             decode.mistake(key.span, message, None);
+            given.retain(|(name, _)| *name != key.name);
         }
     }
     let facts = FactNames { own: kind, given: &given };
@@ -510,7 +526,9 @@ fn check_references(node: &Node, given: &[(String, Ask)], decode: &mut Decode) {
             for piece in pieces(text) {
                 let Piece::Reference(name) = piece else { continue };
                 match name.parse::<Path>() {
-                    Err(why) => decode.mistake(node.span, why, None),
+                    Err(why) => {
+                        decode.mistake(node.span, format!("`{name}` is no path to a fact"), Some(why.to_owned()));
+                    }
                     Ok(path) => {
                         if let Err((message, help)) = check_given_path(&path, given) {
                             decode.mistake(node.span, message, help);
@@ -532,8 +550,15 @@ fn check_given_path(path: &Path, given: &[(String, Ask)]) -> Result<(), Refused>
         let help = suggestion(path.head(), given.iter().map(|(name, _)| name.as_str()));
         return Err((format!("`{}` is not `given` here", path.head()), help));
     };
-    let fact = path.second().unwrap_or_default();
-    known_fact(Kind::named(ask.probe), fact)
+    let kind = Kind::named(ask.probe);
+    path.second().map_or_else(
+        || {
+            let example = kind.and_then(|kind| kind.facts.first()).map_or("…", |(fact, _)| fact);
+            let help = format!("name one of its facts, e.g. `{}.{example}`", path.head());
+            Err((format!("`{path}` is a whole observation"), Some(help)))
+        },
+        |fact| known_fact(kind, fact),
+    )
 }
 
 fn known_fact(kind: Option<&Kind>, fact: &str) -> Result<(), Refused> {
@@ -572,6 +597,9 @@ fn advice(all: &[Advice], facts: &FactNames, decode: &mut Decode) -> Vec<Planned
             let message = format!("`{}` is never reached: `{}` before it has no `when`", advice.id.value, before.id);
             decode.mistake(advice.id.span, message, None);
         }
+        if planned.iter().any(|before| before.id == advice.id.value) {
+            decode.mistake(advice.id.span, format!("a second `{}` in this list", advice.id.value), None);
+        }
         let when = advice.when.as_ref().map(|when| expectation(when, facts, decode));
         planned.push(PlannedAdvice { id: advice.id.value.clone(), when, say: advice.say.clone() });
     }
@@ -607,8 +635,14 @@ pub fn plan_library_check(source: &Arc<Source>) -> Vec<Diagnostic> {
     params.check_all_used(&declared, &mut decode);
     if let Some(file) = decode.decode::<LibraryCheck>(&bound) {
         check_format(&file.labrun, CHECK_FORMAT, &mut decode);
-        let id = Sp { value: "library-check".to_owned(), span: file.labrun.span };
-        body(&file.check, &id, &mut decode);
+        let name = source.name.rsplit('/').next().unwrap_or_default().trim_end_matches(".yaml");
+        library_body(&file, &bound, name, &mut decode);
     }
     decode.mistakes
+}
+
+/// The check of a library file, which has no `id` to show its mistakes at.
+fn library_body(file: &LibraryCheck, bound: &Node, name: &str, decode: &mut Decode) -> Option<PlannedCheck> {
+    let (key, node) = bound.entries().iter().find(|(key, _)| key.name == "check")?;
+    body(&file.check, node, &Sp { value: name.to_owned(), span: key.span }, decode)
 }

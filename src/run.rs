@@ -15,7 +15,7 @@ use crate::judge::judge;
 use crate::library::{Library, read_source};
 use crate::lint;
 use crate::observe::{Limits, observe};
-use crate::plan::{Plan, Settings, parameters, plan};
+use crate::plan::{Plan, Settings, parameters, plan, refuses_setting};
 use crate::points::Points;
 use crate::reference::written;
 use crate::render::{FORMATS, Format, Options};
@@ -84,13 +84,13 @@ pub fn report_error(error: &Error, environment: &Environment) -> ExitCode {
     if let Error::Authoring(mistakes) = error {
         say_mistakes(mistakes, environment);
     }
-    eprintln!("labrun: {error}");
+    say(&format!("labrun: {error}"));
     ExitCode::from(error.exit_code())
 }
 
 fn say_mistakes(mistakes: &[Diagnostic], environment: &Environment) {
     for mistake in mistakes {
-        eprintln!("{}\n", mistake.render(environment.color_stderr));
+        say(&format!("{}\n", mistake.render(environment.color_stderr)));
     }
 }
 
@@ -100,7 +100,9 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
     let subjects = targets(&args.targets, &library)?;
     check_settings(&settings, &subjects)?;
     let plans = plans(subjects.iter().map(|(source, steps)| (source, &settings, steps.as_slice())), &library)?;
-    check_steps(&plans)?;
+    check_ids(&plans)?;
+    check_steps(&plans, &subjects, &library)?;
+    check_folders([&args.evidence, &args.report.output])?;
 
     let bar = progress_bar(environment);
     let vm = environment
@@ -131,6 +133,10 @@ fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error
     for file in &args.lab_files {
         let source = read_source(file)?;
         let id = plans([(&source, &Settings::new(), [].as_slice())], &library)?[0].id.clone();
+        if evidence.labs.iter().all(|subject| subject.lab != id) {
+            let why = format!("it is lab `{id}`, of which the evidence holds nothing");
+            return Err(Error::Format { path: file.display().to_string(), why });
+        }
         given.insert(id, source);
     }
     let mut planned = Vec::new();
@@ -147,7 +153,8 @@ fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error
                 );
                 return Err(Error::Format { path: args.evidence.display().to_string(), why });
             }
-            eprintln!("labrun: `{}` is judged by another version of the lab than it was recorded for", subject.lab);
+            let what = "is judged by another version of the lab than it was recorded for";
+            say(&format!("labrun: `{}` {what}", subject.lab));
         }
         planned.push(plan);
     }
@@ -190,14 +197,21 @@ fn lint_files(args: Lint) -> Result<ExitCode, Error> {
 /// The labs and checks that a file of the folder `labs`, `labs/worlds` or `checks` belongs to.
 fn library_beside(file: &Path) -> Result<Library, Error> {
     let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let candidates = [folder.to_path_buf(), folder.join(".."), folder.join("../labs")];
-    let named_labs = |folder: &&PathBuf| {
-        std::fs::canonicalize(folder).is_ok_and(|path| path.file_name().is_some_and(|name| name == "labs"))
-    };
-    match candidates.iter().find(named_labs) {
-        Some(labs) => Library::of_folder(labs),
-        None => Library::of_folder(folder),
+    // Of `x.yaml` only the file system knows in which folder it is.
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    if real.ends_with("labs/worlds") {
+        return match folder.parent().filter(|_| folder.file_name().is_some()) {
+            Some(labs) if labs == Path::new("") => Library::of_folder(Path::new(".")),
+            Some(labs) => Library::of_folder(labs),
+            None => Library::of_folder(&folder.join("..")),
+        };
     }
+    let beside = match folder.file_name() {
+        Some(_) => folder.with_file_name("labs"),
+        None => folder.join("../labs"),
+    };
+    let is_of_checks = real.ends_with("checks") && beside.is_dir();
+    Library::of_folder(if is_of_checks { &beside } else { folder })
 }
 
 /// A lab file and the steps asked for of it; none means all.
@@ -207,8 +221,11 @@ type Target = (Arc<Source>, Vec<String>);
 fn targets(targets: &[String], library: &Library) -> Result<Vec<Target>, Error> {
     let mut subjects: Vec<(Arc<Source>, Vec<String>, bool)> = Vec::new();
     for target in targets {
-        let (source, step) = if target.ends_with(".yaml") || target.ends_with(".yml") {
+        let is_file = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
+        let (source, step) = if is_file(target) {
             (read_source(Path::new(target))?, None)
+        } else if let Some((file, step)) = target.rsplit_once('/').filter(|(file, _)| is_file(file)) {
+            (read_source(Path::new(file))?, Some(step))
         } else {
             let (lab, step) = target.split_once('/').map_or((target.as_str(), None), |(lab, step)| (lab, Some(step)));
             (library.lab(lab)?.clone(), step)
@@ -227,23 +244,52 @@ fn targets(targets: &[String], library: &Library) -> Result<Vec<Target>, Error> 
 /// A setting that no lab of the run knows is a typo.
 fn check_settings(settings: &Settings, subjects: &[Target]) -> Result<(), Error> {
     let known: Vec<String> = subjects.iter().flat_map(|(source, _)| parameters(source)).collect();
-    match settings.keys().find(|name| !known.contains(name)) {
-        None => Ok(()),
-        Some(name) => {
+    for (name, value) in settings {
+        if !known.contains(name) {
             let help = suggestion(name, known.iter().map(String::as_str));
             let help = help.map(|help| format!("; {help}")).unwrap_or_default();
-            Err(Error::Usage(format!("--set {name}: no lab of this run has such a parameter{help}")))
+            return Err(Error::Usage(format!("--set {name}: no lab of this run has such a parameter{help}")));
+        }
+        if let Some(wanted) = subjects.iter().find_map(|(source, _)| refuses_setting(source, name, value)) {
+            return Err(Error::Usage(format!("--set {name}={value}: `{name}` must be {wanted}")));
         }
     }
+    Ok(())
+}
+
+/// Two labs of one name could not be told apart in a report.
+fn check_ids(plans: &[Plan]) -> Result<(), Error> {
+    for (n, plan) in plans.iter().enumerate() {
+        if let Some(other) = plans[..n].iter().find(|other| other.id == plan.id) {
+            let (one, two) = (&other.source, &plan.source);
+            return Err(Error::Usage(format!("two labs of this run are called `{}`: {one} and {two}", plan.id)));
+        }
+    }
+    Ok(())
 }
 
 /// A step asked for that its lab does not have is a typo.
-fn check_steps(plans: &[Plan]) -> Result<(), Error> {
-    for plan in plans {
-        let names: Vec<&str> = plan.steps.iter().map(|step| &step.address[plan.id.len() + 1..]).collect();
-        if let Some(step) = plan.selected.iter().find(|step| !names.contains(&step.as_str())) {
-            return Err(Error::Usage(format!("lab `{}` has no step `{step}`; see `labrun list`", plan.id)));
+fn check_steps(plans: &[Plan], subjects: &[Target], library: &Library) -> Result<(), Error> {
+    for (planned, (source, selected)) in plans.iter().zip(subjects) {
+        let is_there = |step: &&String| {
+            let address = format!("{}/{step}", planned.id);
+            planned.steps.iter().any(|known| known.address == address)
+        };
+        if let Some(step) = selected.iter().find(|step| !is_there(step)) {
+            let whole = plan(source, library.checks(), &Settings::new(), &[]).map_err(Error::Authoring)?;
+            let names = whole.steps.iter().map(|step| &step.address[whole.id.len() + 1..]);
+            let help = suggestion(step, names).map(|help| format!("; {help}")).unwrap_or_default();
+            return Err(Error::Usage(format!("lab `{}` has no step `{step}`{help}", planned.id)));
         }
+    }
+    Ok(())
+}
+
+/// That a result cannot be written is better known before a run than after it.
+fn check_folders(files: [&Option<PathBuf>; 2]) -> Result<(), Error> {
+    for path in files.into_iter().flatten() {
+        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        std::fs::read_dir(folder).map_err(|error| Error::File { path: path.display().to_string(), error })?;
     }
     Ok(())
 }
@@ -263,6 +309,12 @@ fn plans<'a>(
     if mistakes.is_empty() { Ok(planned) } else { Err(Error::Authoring(mistakes)) }
 }
 
+/// What every version of evidence says of itself.
+#[derive(serde::Deserialize)]
+struct Version {
+    format: String,
+}
+
 fn read_evidence(path: &Path) -> Result<Evidence, Error> {
     let name = path.display().to_string();
     let failed = |error| Error::File { path: name.clone(), error };
@@ -270,13 +322,15 @@ fn read_evidence(path: &Path) -> Result<Evidence, Error> {
         return Err(Error::Format { path: name, why: "larger than 64 MiB".to_owned() });
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    let evidence: Evidence = serde_json::from_str(&text)
-        .map_err(|error| Error::Format { path: name.clone(), why: format!("not evidence: {error}") })?;
-    if evidence.format != evidence::FORMAT {
-        let why = format!("this labrun reads `{}`, not `{}`", evidence::FORMAT, evidence.format);
+    let refused =
+        |error: serde_json::Error| Error::Format { path: name.clone(), why: format!("not evidence: {error}") };
+    // A newer format may have other fields, so the version is read by itself.
+    let version: Version = serde_json::from_str(&text).map_err(refused)?;
+    if version.format != evidence::FORMAT {
+        let why = format!("this labrun reads `{}`, not `{}`", evidence::FORMAT, version.format);
         return Err(Error::Format { path: name, why });
     }
-    Ok(evidence)
+    serde_json::from_str(&text).map_err(refused)
 }
 
 fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -> Result<(), Error> {
@@ -314,6 +368,11 @@ fn write_stdout(text: &str) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes a line for people on standard error. If nobody listens there, that is no reason to fail.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn progress_bar(environment: &Environment) -> ProgressBar {

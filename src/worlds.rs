@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::decode::{Decode, Sp, each};
 use crate::error::{Diagnostic, suggestion};
 use crate::node::{self, Node, Tree};
-use crate::plan::Plan;
+use crate::plan::{Plan, check_format};
 use crate::source::Source;
 use crate::text::Text;
 use crate::verdict::Outcome;
@@ -75,10 +75,7 @@ pub fn read(source: &Arc<Source>, plan: &Plan) -> Result<Worlds, Vec<Diagnostic>
     let node = node::parse(source).map_err(|mistake| vec![mistake])?;
     let mut decode = Decode::new(source);
     let Some(file) = decode.decode::<File>(&node) else { return Err(decode.mistakes) };
-    if file.labrun.value != WORLDS_FORMAT {
-        let message = format!("this labrun reads `{WORLDS_FORMAT}`, not `{}`", file.labrun.value);
-        decode.mistake(file.labrun.span, message, None);
-    }
+    check_format(&file.labrun, WORLDS_FORMAT, &mut decode);
     if file.lab.value != plan.id {
         decode.mistake(file.lab.span, format!("these are worlds of `{}`, not of `{}`", file.lab.value, plan.id), None);
     }
@@ -111,8 +108,12 @@ fn expected(node: &Node, plan: &Plan, decode: &mut Decode) -> BTreeMap<String, E
     let known: Vec<&str> = plan.checks().map(|check| &check.address[plan.id.len() + 1..]).collect();
     let mut expect = BTreeMap::new();
     let mut otherwise = None;
+    let mut unreadable = false;
     for (key, value) in node.entries() {
-        let Some(wanted) = one(value, decode) else { continue };
+        let Some(wanted) = one(value, decode) else {
+            unreadable = true;
+            continue;
+        };
         if key.name == "otherwise" {
             otherwise = Some(wanted);
             continue;
@@ -135,6 +136,7 @@ fn expected(node: &Node, plan: &Plan, decode: &mut Decode) -> BTreeMap<String, E
         match (&otherwise, expect.contains_key(name)) {
             (_, true) => {}
             (Some(wanted), false) => drop(expect.insert(name.to_owned(), wanted.clone())),
+            (None, false) if unreadable => {}
             (None, false) => decode.mistake(node.span, format!("nothing is said about `{name}`"), None),
         }
     }
@@ -143,10 +145,10 @@ fn expected(node: &Node, plan: &Plan, decode: &mut Decode) -> BTreeMap<String, E
 
 fn check_advice(advice: &str, outcome: Outcome, name: &str, value: &Node, plan: &Plan, decode: &mut Decode) {
     let Some(check) = plan.checks().find(|check| check.address[plan.id.len() + 1..] == *name) else { return };
-    let all = if outcome == Outcome::Fail { &check.hints } else { &check.notes };
+    let (word, all) = if outcome == Outcome::Fail { ("hint", &check.hints) } else { ("note", &check.notes) };
     if all.iter().all(|known| known.id != advice) {
         let help = suggestion(advice, all.iter().map(|known| known.id.as_str()));
-        decode.mistake(value.span, format!("`{name}` says no `{advice}`"), help);
+        decode.mistake(value.span, format!("check `{name}` has no {word} `{advice}`"), help);
     }
 }
 

@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 use tera::{Context, Tera};
 
 use crate::points::Points;
-use crate::render::{NAME, Options, advice, json, name_of, place, seen, share, symbol, tame, tame_prose, word, worth};
+use crate::render::{
+    NAME, Options, advice, json, name_of, place, seen, share, symbol, tallied, tame, tame_prose, word, worth,
+};
 use crate::text::Text;
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score, StepResult};
 
@@ -232,13 +234,14 @@ fn link(check: &CheckResult) -> Link {
 
 fn tally(score: &Score) -> Tally {
     let parts = [
-        (Outcome::Pass, Text::new("conseguidos", "earned"), score.earned),
-        (Outcome::Fail, Text::new("perdidos", "lost"), score.lost),
-        (Outcome::Unknown, Text::new("inciertos", "undetermined"), score.undetermined),
-        (Outcome::Deferred, Text::new("diferidos", "deferred"), score.deferred),
+        (Outcome::Pass, score.earned),
+        (Outcome::Fail, score.lost),
+        (Outcome::Unknown, score.undetermined),
+        (Outcome::Deferred, score.deferred),
     ];
     let mut before = Points::ZERO;
-    let segments = parts.into_iter().filter(|(_, _, points)| *points > Points::ZERO).map(|(outcome, what, points)| {
+    let segments = parts.into_iter().filter(|(_, points)| *points > Points::ZERO).map(|(outcome, points)| {
+        let what = tallied(outcome, points);
         let x = percent(before, score.possible);
         before += points;
         Segment { outcome: mark(outcome), what, points: points.to_string(), x, width: percent(points, score.possible) }

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::points::Points;
 use crate::text::{Lang, Text};
 use crate::vantage::Vantage;
 use crate::verdict::{CheckResult, Outcome, Report, Score};
@@ -268,6 +269,18 @@ fn advice(report: &Report) -> Text {
     Text::new(one_line(&advice.es), one_line(&advice.en))
 }
 
+/// What became of points: `perdido` of one, `perdidos` of any other number.
+fn tallied(outcome: Outcome, points: Points) -> Text {
+    let (es, en) = match outcome {
+        Outcome::Pass => ("conseguido", "earned"),
+        Outcome::Fail | Outcome::Blocked => ("perdido", "lost"),
+        Outcome::Unknown => ("incierto", "undetermined"),
+        Outcome::Deferred => ("diferido", "deferred"),
+    };
+    let plural = if points == Points::from_hundredths(100) { "" } else { "s" };
+    Text::new(format!("{es}{plural}"), en)
+}
+
 fn advise(report: &Report) -> Text {
     if report.checks().next().is_none() {
         return Text::new("No se comprobó nada.", "Nothing was checked.");
@@ -277,7 +290,7 @@ fn advise(report: &Report) -> Text {
     if let Some(check) = first(Outcome::Fail).or_else(|| first(Outcome::Blocked)) {
         let then = format!("`labrun check {}`", step_of(&check.address));
         let look = format!("`{}`", check.command);
-        let look = Text::new(format!("Míralo con {look}"), format!("Look at it with {look}"));
+        let look = Text::new(format!("Miralo con {look}"), format!("Look at it with {look}"));
         let hint = check.hint.as_ref().and_then(|hint| hint.say.first()).unwrap_or(&look);
         return Text::new(
             format!("{} Luego: {then}", sentence(&hint.es)),

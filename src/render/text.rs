@@ -12,7 +12,9 @@
 
 use console::{Style, measure_text_width};
 
-use crate::render::{NAME, Options, advice, name_of, place, seen, share, symbol, tame, tame_prose, word, worth};
+use crate::render::{
+    NAME, Options, advice, name_of, place, seen, share, symbol, tallied, tame, tame_prose, word, worth,
+};
 use crate::text::Text;
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score};
 
@@ -125,12 +127,18 @@ impl Page<'_> {
             self.expected(check);
         }
         // The first one is the cause, as the author ordered them; the others mostly follow from it.
-        let shown = if self.options.verbose { check.mismatches.len() } else { 1 };
+        let shown = check.mismatches.len().min(if self.options.verbose { usize::MAX } else { 1 });
         for mismatch in check.mismatches.iter().take(shown) {
             self.detail(("esperado", "expected"), &tame_prose(self.say(&mismatch.expected)));
             let fact = if mismatch.fact.is_empty() { "" } else { &format!("{}: ", tame(&mismatch.fact, NAME)) };
             self.detail(("visto", "seen"), &format!("{fact}{}", self.say(&seen(&mismatch.seen))));
         }
+        let more = match check.mismatches.len() - shown {
+            0 => return,
+            1 => Text::new("(1 diferencia más con -v)", "(1 more difference with -v)"),
+            n => Text::new(format!("({n} diferencias más con -v)"), format!("({n} more differences with -v)")),
+        };
+        self.detail(("", ""), self.say(&more));
     }
 
     fn expected(&mut self, check: &CheckResult) {
@@ -187,9 +195,9 @@ impl Page<'_> {
         let unit = self.say(&Text::new("puntos", "points")).to_owned();
         let share = share(score).map(|share| self.say(&share).to_owned());
         let rest = [
-            (score.lost, Text::new("perdidos", "lost")),
-            (score.undetermined, Text::new("inciertos", "undetermined")),
-            (score.deferred, Text::new("diferidos", "deferred")),
+            (score.lost, tallied(Outcome::Fail, score.lost)),
+            (score.undetermined, tallied(Outcome::Unknown, score.undetermined)),
+            (score.deferred, tallied(Outcome::Deferred, score.deferred)),
             (score.bonus, Text::new("de bonus", "bonus")),
         ];
         let rest = rest.iter().filter(|(points, _)| points.hundredths() > 0);

@@ -1,7 +1,13 @@
 //! All integration tests, in one binary. The modules whose tests need student VMs say so in their first lines and
 //! run only when `make test` sets `LABRUN_WORLD`.
 
+mod architecture;
+mod authoring;
+mod cli;
 mod docs;
+mod faults;
 mod render;
+mod replay;
+mod schema;
 mod student_vm;
 mod worlds;

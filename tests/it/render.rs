@@ -394,7 +394,7 @@ fn no_format_lets_a_hostile_machine_speak_for_itself() {
         assert_eq!(page.matches("</script").count(), 2);
         assert!(!page.contains("<img") && !page.contains("<b>&lt;/script"));
     }
-    let text = render("text", &hostile(), &Options::default());
+    let text = render("text", &hostile(), &Options { verbose: true, ..Options::default() });
     assert!(text.len() < 20_000, "{}", text.len());
     assert!(text.contains("(+1048176)"), "it says how much was cut");
 }
@@ -499,7 +499,10 @@ proptest! {
                 prop_assert_eq!(&total, &format!("{earned}/{possible}"));
                 match format.name {
                     "text" => prop_assert!(written.contains(&format!("{total} p")), "{}", written),
-                    "html" => prop_assert!(words(&written).contains(&format!("{total} ")), "{}", written),
+                    // A page leaves out the 0/0 of what is nothing but bonus.
+                    "html" if possible > Points::ZERO => {
+                        prop_assert!(words(&written).contains(&format!("{total} ")), "{}", written);
+                    }
                     _ => {}
                 }
             }

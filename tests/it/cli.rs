@@ -1,0 +1,377 @@
+//! The command line: exit codes, what goes to which stream, languages, where labs come from. None needs a machine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use labrun::evidence::{Cause, Evidence, Seen};
+use labrun::verdict::{Outcome, Report};
+use serde_json::Value;
+
+use crate::student_vm::text;
+
+/// Runs labrun in a folder without labs, without an engine, and without a locale.
+fn labrun(args: &[&str]) -> Output {
+    labrun_in(tempfile::tempdir().unwrap().path(), args, &[])
+}
+
+fn labrun_in(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
+    let mut labrun = cargo_bin_cmd!("labrun");
+    labrun.current_dir(folder).args(args);
+    for name in ["LC_ALL", "LC_MESSAGES", "LANG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+        labrun.env_remove(name);
+    }
+    labrun.env("DOCKER_HOST", "unix:///nonexistent/docker.sock").envs(env.iter().copied()).output().unwrap()
+}
+
+#[track_caller]
+fn says(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    assert_eq!(
+        (output.status.code(), text(&output.stdout).as_str(), text(&output.stderr).as_str()),
+        (Some(code), stdout, stderr)
+    );
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn case(name: &str) -> PathBuf {
+    root().join("tests/cases/replay").join(name)
+}
+
+// ---- usage ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn every_command_explains_itself() {
+    for command in ["", "check", "judge", "list", "lint"] {
+        let args: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let output = labrun(&args);
+        assert!(output.status.success() && output.stderr.is_empty());
+        let name = if command.is_empty() { "labrun" } else { command };
+        insta::assert_snapshot!(format!("help.{name}"), text(&output.stdout));
+    }
+    says(&labrun(&["--version"]), 0, &format!("labrun {}\n", env!("CARGO_PKG_VERSION")), "");
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
+    for (args, said) in [
+        (&["check", "lba1"][..], "labrun: there is no lab `lba1`; did you mean `lab1`?\n"),
+        (&["check", "x"], "labrun: there is no lab `x`; known here: `lab1`, `lab2`\n"),
+        (&["check", "lab1/prot"], "labrun: lab `lab1` has no step `prot`; did you mean `port`?\n"),
+        (
+            &["check", "lab1/x"],
+            "labrun: lab `lab1` has no step `x`; known here: `database`, `login`, `port`, `table`\n",
+        ),
+        (
+            &["check", "lab1", "--set", "prt=1"],
+            "labrun: --set prt: no lab of this run has such a parameter; did you mean `port`?\n",
+        ),
+        // A parameter of a lab that is not asked for is a typo too.
+        (
+            &["check", "lab1", "--set", "volume=x"],
+            "labrun: --set volume: no lab of this run has such a parameter; known here: `container`, `image`, `port`, \
+             `user`, `password`, `table`\n",
+        ),
+        (&["check", "lab1", "--set", "port=abc"], "labrun: --set port=abc: `port` must be a whole number\n"),
+        (&["check", "nowhere.yaml"], "labrun: nowhere.yaml: No such file or directory (os error 2)\n"),
+        (&["list", "--labs", "nowhere"], "labrun: nowhere: No such file or directory (os error 2)\n"),
+        (&["judge", "nowhere.json"], "labrun: nowhere.json: No such file or directory (os error 2)\n"),
+        (&["lint", "nowhere.yaml"], "labrun: nowhere.yaml: No such file or directory (os error 2)\n"),
+        // Before the run, not after it.
+        (&["check", "lab1", "--output", "no/x.html"], "labrun: no/x.html: No such file or directory (os error 2)\n"),
+        (&["check", "lab1", "--evidence", "no/x"], "labrun: no/x: No such file or directory (os error 2)\n"),
+    ] {
+        says(&labrun(args), 2, "", said);
+    }
+}
+
+#[test]
+fn what_the_parser_refuses_ends_with_2_too() {
+    for (args, said) in [
+        (&[][..], "Usage: labrun <COMMAND>"),
+        (&["chek"], "a similar subcommand exists: 'check'"),
+        (&["check"], "<LAB[/STEP]>"),
+        (&["lint"], "<FILE>"),
+        (&["check", "lab1", "--set", "port"], "write NAME=VALUE"),
+        (&["check", "lab1", "--format", "pdf"], "[possible values: text, json, html]"),
+        (&["check", "lab1", "--lang", "fr"], "[possible values: es, en]"),
+        (&["check", "lab1", "--timeout", "never"], "`never` is no duration: write `500ms`, `20s` or `2m`"),
+        (&["check", "lab1", "--timeout", "0s"], "is no duration"),
+        (&["check", "lab1", "--timeout", "2h"], "at most an hour"),
+    ] {
+        let output = labrun(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty() && text(&output.stderr).contains(said), "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+// ---- languages and places ------------------------------------------------------------------------------------
+
+const SPANISH: &str = "Un PostgreSQL al que se llega";
+const ENGLISH: &str = "A PostgreSQL you can reach";
+
+#[test]
+fn the_list_speaks_the_language_of_the_locale_and_spanish_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for (env, args, wanted) in [
+        (&[][..], &["list"][..], SPANISH),
+        (&[("LANG", "C")], &["list"], SPANISH),
+        (&[("LANG", "es_AR.UTF-8")], &["list"], SPANISH),
+        (&[("LANG", "en_GB.UTF-8")], &["list"], ENGLISH),
+        (&[("LANG", "es_AR.UTF-8"), ("LC_MESSAGES", "en_US")], &["list"], ENGLISH),
+        (&[("LANG", "es_AR.UTF-8"), ("LC_ALL", "en_US.UTF-8")], &["list"], ENGLISH),
+        // An empty variable is none.
+        (&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")], &["list"], ENGLISH),
+        (&[("LC_ALL", "en_US.UTF-8")], &["list", "--lang", "es"], SPANISH),
+        (&[], &["list", "--lang", "en"], ENGLISH),
+    ] {
+        let output = labrun_in(folder.path(), args, env);
+        assert!(output.status.success() && text(&output.stdout).contains(wanted), "{env:?} {args:?}");
+    }
+}
+
+#[test]
+fn the_list_shows_labs_and_steps_as_they_are_typed_with_their_points() {
+    for lang in ["es", "en"] {
+        insta::assert_snapshot!(format!("list.{lang}"), text(&labrun(&["list", "--lang", lang]).stdout));
+    }
+}
+
+#[test]
+fn labs_come_from_the_folder_named_else_from_the_folder_labs_else_from_the_binary() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = |title: &str| {
+        let lab = std::fs::read_to_string(case("all-pass").join("lab.yaml")).unwrap();
+        lab.replace("all-pass", "mine").replace("en: A server", &format!("en: {title}"))
+    };
+    let list = |args: &[&str]| text(&labrun_in(folder.path(), &[&["list", "--lang", "en"], args].concat(), &[]).stdout);
+    assert!(list(&[]).contains(ENGLISH));
+    for (name, title) in [("labs", "Beside me"), ("other", "Named")] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        std::fs::write(folder.path().join(name).join("mine.yaml"), lab(title)).unwrap();
+    }
+    assert!(list(&[]).starts_with("mine ") && list(&[]).contains("Beside me") && !list(&[]).contains(ENGLISH));
+    assert!(list(&["--labs", "other"]).contains("Named"));
+    // A file by its path, also a single step of it, and the report says where the lab came from.
+    for target in ["other/mine.yaml", "other/mine.yaml/server"] {
+        let output = labrun_in(folder.path(), &["check", target, "--format", "json"], &[]);
+        let report: Report = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((report.labs[0].id.as_str(), report.labs[0].source.as_str()), ("mine", "other/mine.yaml"));
+        assert_eq!(report.labs[0].steps.len(), if target.ends_with("server") { 1 } else { 3 });
+    }
+}
+
+#[test]
+fn the_checks_beside_a_folder_of_labs_are_found_from_anywhere() {
+    let product = root().join("tests/cases/authoring");
+    let good = |folder: &Path, labs: &str| {
+        let folder = product.join(folder);
+        let output = labrun_in(&folder, &["check", "sound", "--labs", labs, "--format", "json"], &[]);
+        let report: Report = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report.checks().count(), 2, "{labs}");
+    };
+    good(Path::new(""), "labs");
+    good(Path::new(""), "./labs/");
+    good(Path::new("labs"), ".");
+    good(Path::new("checks"), "../labs");
+    good(Path::new("/"), product.join("labs").to_str().unwrap());
+}
+
+// ---- streams -------------------------------------------------------------------------------------------------
+
+#[test]
+fn without_an_engine_everything_is_unknown_the_code_is_4_and_only_the_report_is_printed() {
+    let output = labrun(&["check", "lab1", "lab2/data", "--lang", "en"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(4), String::new()));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("no Docker engine answers at /nonexistent/docker.sock"), "{shown}");
+    assert!(shown.contains("13 undetermined") && !shown.contains('%'), "{shown}");
+    let report: Report =
+        serde_json::from_slice(&labrun(&["check", "lab1", "lab2/data", "--format", "json"]).stdout).unwrap();
+    assert!(report.checks().all(|check| check.outcome == Outcome::Unknown));
+    assert!(report.checks().all(|check| check.unknown.as_ref().unwrap().cause == Some(Cause::Engine)));
+    // A step brings those it needs along.
+    let steps: Vec<&str> = report.labs[1].steps.iter().map(|step| step.address.as_str()).collect();
+    assert_eq!(steps, ["lab2/volume", "lab2/data"]);
+}
+
+#[test]
+fn what_a_run_recorded_gives_the_same_report_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| labrun_in(folder.path(), args, &[]);
+    let checked = run(&["check", "lab1", "lab2", "--set", "port=5433", "--evidence", "e.json", "--format", "json"]);
+    let judged = run(&["judge", "e.json", "--format", "json"]);
+    assert_eq!(checked.status.code(), judged.status.code());
+    assert_eq!(text(&checked.stdout), text(&judged.stdout));
+    assert!(text(&judged.stdout).contains("5433"), "the setting is part of the evidence");
+    let evidence: Evidence = serde_json::from_slice(&std::fs::read(folder.path().join("e.json")).unwrap()).unwrap();
+    assert!(evidence.observations.iter().any(|seen| matches!(seen.samples[0].seen, Seen::Unobserved(_))));
+}
+
+#[test]
+fn nothing_but_a_terminal_is_given_colours() {
+    let evidence = case("blocked-followers");
+    for env in [&[][..], &[("NO_COLOR", "1")], &[("TERM", "xterm-256color"), ("CLICOLOR_FORCE", "1")]] {
+        for args in [
+            &["judge", "evidence.json", "--lab", "lab.yaml", "-v"][..],
+            &["check", "lab1"],
+            &["list"],
+            &["lint", "lab.yaml"],
+            &["lint", "../../authoring/labs/five-mistakes.yaml"],
+            &["check", "nothing"],
+        ] {
+            let output = labrun_in(&evidence, args, env);
+            assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{args:?} {env:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_closes_the_pipe_early_has_read_enough() {
+    let judge = ["judge", "evidence.json", "--lab", "lab.yaml", "--format", "html"];
+    for (args, code) in [(&["list"][..], 0), (&judge[..], 1), (&["lint", "lab.yaml"], 0)] {
+        let mut labrun = Command::new(env!("CARGO_BIN_EXE_labrun"));
+        labrun.current_dir(case("blocked-followers")).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = labrun.spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(!said.contains("panicked") && !said.contains("pipe"), "{args:?}: {said}");
+    }
+    // Nor does it matter that nobody listens to what goes wrong.
+    let mut labrun = Command::new(env!("CARGO_BIN_EXE_labrun"));
+    let five = root().join("tests/cases/authoring/labs/five-mistakes.yaml");
+    let mut child = labrun.arg("lint").arg(five).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_labrun")).arg("list").stdout(full).output().unwrap();
+    says(&output, 2, "", "labrun: standard output: No space left on device (os error 28)\n");
+}
+
+// ---- judge ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn evidence_is_judged_in_every_format_and_the_ending_of_the_output_chooses_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let judge = |args: &[&str]| {
+        let mut all = vec!["judge", "evidence.json", "--lab", "lab.yaml", "--lang", "en"];
+        all.extend(args);
+        labrun_in(&case("all-pass"), &all, &[])
+    };
+    for (name, args, begins) in [
+        ("x.html", &[][..], "<!doctype html>"),
+        ("x.HTML", &[], "<!doctype html>"),
+        ("x.json", &[], "{"),
+        ("x.txt", &[], "labrun "),
+        ("x", &[], "labrun "),
+        ("x.pdf", &[], "labrun "),
+        // The word wins over the ending.
+        ("x.html", &["--format", "json"], "{"),
+    ] {
+        let path = folder.path().join(name);
+        let output = judge(&[&["--output", path.to_str().unwrap()], args].concat());
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0), "{}", text(&output.stderr));
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(written.to_lowercase().starts_with(begins), "{name}: {}", &written[..60]);
+    }
+    let json: Value = serde_json::from_slice(&judge(&["--format", "json"]).stdout).unwrap();
+    assert_eq!(json["format"], "labrun/report/v1");
+    assert!(text(&judge(&[]).stdout).contains("All is right"));
+}
+
+#[test]
+fn evidence_of_another_version_of_the_lab_is_refused_unless_a_lab_is_named() {
+    // Written for labs of its own, of which the binary has none.
+    let output = labrun_in(&case("all-pass"), &["judge", "evidence.json"], &[]);
+    says(&output, 2, "", "labrun: there is no lab `all-pass`; known here: `lab1`, `lab2`\n");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.json");
+    let labrun = |args: &[&str]| labrun_in(folder.path(), args, &[]);
+    assert_eq!(labrun(&["check", "lab1", "--evidence", "new.json"]).status.code(), Some(4));
+    let evidence = std::fs::read_to_string(folder.path().join("new.json")).unwrap();
+    let mut evidence: Evidence = serde_json::from_str(&evidence).unwrap();
+    evidence.labs[0].digest = "0".repeat(64);
+    std::fs::write(&path, serde_json::to_string(&evidence).unwrap()).unwrap();
+    says(
+        &labrun(&["judge", "old.json"]),
+        2,
+        "",
+        "labrun: old.json: it was recorded for another version of `lab1` than built-in/labs/lab1.yaml; to judge it by a \
+         version of your choice, give that with `--lab FILE`\n",
+    );
+    let lab = root().join("labs/lab1.yaml");
+    let output = labrun(&["judge", "old.json", "--lab", lab.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stdout).contains("lab1"));
+    assert_eq!(
+        text(&output.stderr),
+        "labrun: `lab1` is judged by another version of the lab than it was recorded for\n"
+    );
+    // A lab that the evidence knows nothing of is a mix-up, not a wish.
+    let other = root().join("labs/lab2.yaml");
+    let other = other.to_str().unwrap();
+    says(
+        &labrun(&["judge", "new.json", "--lab", other]),
+        2,
+        "",
+        &format!("labrun: {other}: it is lab `lab2`, of which the evidence holds nothing\n"),
+    );
+}
+
+#[test]
+fn what_is_no_evidence_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read_to_string(case("all-pass").join("evidence.json")).unwrap();
+    let lab = std::fs::read_to_string(case("all-pass").join("lab.yaml")).unwrap();
+    for (contents, said) in [
+        (String::new(), "not evidence: EOF while parsing a value at line 1 column 0"),
+        ("garbage".into(), "not evidence: expected value at line 1 column 1"),
+        ("{}".into(), "not evidence: missing field `format` at line 1 column 2"),
+        (lab, "not evidence: expected value at line 1 column 1"),
+        (whole[..whole.len() / 2].to_owned(), "not evidence: EOF while parsing"),
+        (
+            whole.replace("evidence/v1", "evidence/v2").replace("\"observations\"", "\"signed\": 1, \"observations\""),
+            "this labrun reads `labrun/evidence/v1`, not `labrun/evidence/v2`",
+        ),
+        (whole.replace("\"observations\"", "\"signed\": 1, \"observations\""), "not evidence: unknown field `signed`"),
+        (whole.replace("\"at_ms\": 0", "\"at_ms\": -5"), "not evidence: invalid value: integer `-5`, expected u64"),
+        (whole.replace("\"vm\"", "\"moon\""), "not evidence: unknown variant `moon`, expected `vm` or `grader`"),
+        (format!("{{\"format\": {}1{}}}", "[".repeat(10_000), "]".repeat(10_000)), "not evidence: "),
+    ] {
+        let path = folder.path().join("e.json");
+        std::fs::write(&path, contents).unwrap();
+        let output = labrun_in(folder.path(), &["judge", "e.json"], &[]);
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+        assert!(stderr.starts_with(&format!("labrun: e.json: {said}")) && stderr.lines().count() == 1, "{stderr}");
+    }
+    std::fs::write(folder.path().join("e.json"), b"\xff\xfe").unwrap();
+    let output = labrun_in(folder.path(), &["judge", "e.json"], &[]);
+    says(&output, 2, "", "labrun: e.json: stream did not contain valid UTF-8\n");
+    // Large enough to be refused unread.
+    std::fs::File::create(folder.path().join("e.json")).unwrap().set_len((64 << 20) + 1).unwrap();
+    says(&labrun_in(folder.path(), &["judge", "e.json"], &[]), 2, "", "labrun: e.json: larger than 64 MiB\n");
+    let huge = folder.path().join("huge.yaml");
+    std::fs::File::create(&huge).unwrap().set_len((1 << 20) + 1).unwrap();
+    says(&labrun_in(folder.path(), &["lint", "huge.yaml"], &[]), 2, "", "labrun: huge.yaml: larger than 1 MiB\n");
+    says(&labrun_in(folder.path(), &["judge", "."], &[]), 2, "", "labrun: .: Is a directory (os error 21)\n");
+}
+
+#[test]
+fn two_labs_of_one_name_in_one_run_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.yaml");
+    std::fs::copy(root().join("labs/lab1.yaml"), &copy).unwrap();
+    let copy = copy.to_str().unwrap();
+    let said = format!("labrun: two labs of this run are called `lab1`: built-in/labs/lab1.yaml and {copy}\n");
+    says(&labrun(&["check", "lab1", copy]), 2, "", &said);
+}
