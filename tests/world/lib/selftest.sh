@@ -113,8 +113,9 @@ selftest_engine() {
 
 selftest_postgres() {
   in_vm docker run -d --name ams -e POSTGRES_PASSWORD=right -v selftest-data:/var/lib/postgresql/data "postgres:$1" >/dev/null
-  # Over TCP: the socket answers already while the first start is still under way.
-  eventually in_vm docker exec ams bash -c ': </dev/tcp/127.0.0.1/5432'
+  # Over TCP, as the socket answers already while the first start is under way; and with a query, as the port is
+  # open before a server that was killed has recovered.
+  eventually in_vm docker exec ams psql -h 127.0.0.1 -U postgres -c 'SELECT 1'
 }
 
 # psql_with PASSWORD SQL: from another container, by address, as no `trust` line of pg_hba.conf covers it.
