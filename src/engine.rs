@@ -46,7 +46,7 @@ pub struct Engine<'a> {
     networks: Once<Vec<Network>>,
     networks_inspected: Inspected<NetworkState>,
     volumes: Once<Vec<VolumeState>>,
-    rootless: Once<bool>,
+    secluded: Once<bool>,
 }
 
 /// A container as the engine's list shows it.
@@ -122,7 +122,7 @@ impl<'a> Engine<'a> {
             networks: OnceCell::new(),
             networks_inspected: Mutex::default(),
             volumes: OnceCell::new(),
-            rootless: OnceCell::new(),
+            secluded: OnceCell::new(),
         }
     }
 
@@ -159,6 +159,13 @@ impl<'a> Engine<'a> {
             Ok(all)
         };
         self.containers.get_or_init(list).await.as_deref().map_err(Unobserved::clone)
+    }
+
+    /// Whether some container publishes this TCP port of the machine.
+    pub async fn publishes(&self, port: u16) -> Result<bool, Unobserved> {
+        let containers = self.containers().await?.iter().filter(|container| container.up);
+        let mut ports = containers.flat_map(|container| &container.ports);
+        Ok(ports.any(|published| published.host_port == Some(port) && published.protocol == "tcp"))
     }
 
     /// The network that answers to `name`, exactly or as compose's own name for it.
@@ -228,15 +235,16 @@ impl<'a> Engine<'a> {
         Ok(version.unwrap_or_default().chars().take(100).collect())
     }
 
-    /// Whether the engine runs without root: in a network of its own, so that the addresses of its containers lead
-    /// nowhere on the machine.
-    pub async fn is_rootless(&self) -> Result<bool, Unobserved> {
+    /// Whether the engine keeps its containers in a network of its own (without root, or Docker Desktop's), so that
+    /// their addresses lead nowhere on the machine.
+    pub async fn is_secluded(&self) -> Result<bool, Unobserved> {
         let ask = || async {
             let docker = self.docker().await?;
             let info = self.ask(docker.info()).await?.unwrap_or_default();
-            Ok(info.security_options.iter().flatten().any(|option| option == "name=rootless"))
+            let rootless = info.security_options.iter().flatten().any(|option| option == "name=rootless");
+            Ok(rootless || info.operating_system.is_some_and(|system| system.contains("Docker Desktop")))
         };
-        self.rootless.get_or_init(ask).await.clone()
+        self.secluded.get_or_init(ask).await.clone()
     }
 
     async fn docker(&self) -> Result<&Docker, Unobserved> {

@@ -79,11 +79,6 @@ impl Expectation {
     pub fn read(node: &Node, decode: &mut Decode, check_path: CheckPath) -> Expectation {
         Reader { decode, check_path: Some(check_path) }.expectation(node)
     }
-
-    /// Whether nothing at all is expected.
-    pub fn is_empty(&self) -> bool {
-        self.clauses.is_empty()
-    }
 }
 
 struct Reader<'d> {
@@ -225,6 +220,8 @@ enum Held {
     No,
     /// The value was cut before the answer.
     Unsure,
+    /// There is nothing it could be about, so that it holds neither way round.
+    Void,
 }
 
 impl Held {
@@ -236,21 +233,21 @@ impl Held {
         match self {
             Held::Yes => Held::No,
             Held::No => Held::Yes,
-            Held::Unsure => Held::Unsure,
+            neither => neither,
         }
     }
 
-    /// Yes if all are; no if any is not; unsure otherwise.
+    /// Yes if all are; no if any is not; else what stands against saying yes.
     fn all(each: impl IntoIterator<Item = Held>) -> Held {
-        let mut unsure = false;
+        let mut all = Held::Yes;
         for held in each {
-            match held {
-                Held::No => return Held::No,
-                Held::Unsure => unsure = true,
-                Held::Yes => {}
+            match (held, all) {
+                (Held::No, _) => return Held::No,
+                (Held::Void, _) | (Held::Unsure, Held::Yes) => all = held,
+                _ => {}
             }
         }
-        if unsure { Held::Unsure } else { Held::Yes }
+        all
     }
 
     fn any(each: impl IntoIterator<Item = Held>) -> Held {
@@ -283,11 +280,7 @@ impl Expectation {
     }
 
     fn held(&self, scope: &Scope) -> Held {
-        match self.evaluate(scope) {
-            Truth::Holds => Held::Yes,
-            Truth::Fails(_) => Held::No,
-            Truth::Unsure(_) => Held::Unsure,
-        }
+        Held::all(self.clauses.iter().map(|clause| clause.held(scope)))
     }
 
     /// What is expected, one sentence per clause, with what `scope` knows of its references.
@@ -298,22 +291,29 @@ impl Expectation {
 
 impl Clause {
     fn evaluate(&self, scope: &Scope) -> Truth {
-        let held = match self {
-            Clause::Fact(path, matcher) => matcher.held(scope.find(path), scope.is_partial(path), scope),
-            Clause::AnyOf(ways) => Held::any(ways.iter().map(|way| way.held(scope))),
-            Clause::Not(inner) => inner.held(scope).not(),
-        };
-        match held {
+        match self.held(scope) {
             Held::Yes => Truth::Holds,
             Held::Unsure => Truth::Unsure(Text::new(
                 format!("lo leído quedó cortado antes de poder saber si {}", self.describe(scope).es),
                 format!("what was read is cut before it can be told whether {}", self.describe(scope).en),
             )),
-            Held::No => Truth::Fails(vec![Mismatch {
+            Held::No | Held::Void => Truth::Fails(vec![Mismatch {
                 fact: self.facts().join(", "),
                 expected: self.describe(scope),
                 seen: self.seen(scope),
             }]),
+        }
+    }
+
+    fn held(&self, scope: &Scope) -> Held {
+        match self {
+            Clause::Fact(path, matcher) => {
+                let held = matcher.held(scope.find(path), scope.is_partial(path), scope);
+                // An element without the field is simply not such an element.
+                if held == Held::Void && scope.find(path).is_none() && scope.of_element { Held::No } else { held }
+            }
+            Clause::AnyOf(ways) => Held::any(ways.iter().map(|way| way.held(scope))),
+            Clause::Not(inner) => inner.held(scope).not(),
         }
     }
 
@@ -360,35 +360,38 @@ impl Matcher {
             return Held::from(value.is_some() == *wanted);
         }
         if let Matcher::Not(inner) = self {
-            // Nothing is not something: an absent fact proves no negative claim either.
-            return if value.is_none() { Held::No } else { inner.held(value, cut, scope).not() };
+            return inner.held(value, cut, scope).not();
         }
         if let Matcher::All(all) = self {
             return Held::all(all.iter().map(|matcher| matcher.held(value, cut, scope)));
         }
-        let Some(value) = value else { return Held::No };
+        // Nothing is not something else: an absent fact proves no negative claim either.
+        let Some(value) = value else { return Held::Void };
         let operand = |operand: &Value| known(operand, scope);
         let compare = |wanted: &Value, accept: fn(std::cmp::Ordering) -> bool| {
-            let ordering = operand(wanted).and_then(|wanted| order(value, &wanted));
-            Held::from(ordering.is_some_and(accept))
+            let Some(wanted) = operand(wanted) else { return Held::Void };
+            Held::from(order(value, &wanted).is_some_and(accept))
         };
         match self {
             Matcher::Equals(wanted) => {
-                let equal = operand(wanted).is_some_and(|wanted| same(value, &wanted));
-                if cut { Held::Unsure } else { Held::from(equal) }
+                let Some(wanted) = operand(wanted) else { return Held::Void };
+                if cut { Held::Unsure } else { Held::from(same(value, &wanted)) }
             }
             Matcher::OneOf(wanted) => {
-                let equal = wanted.iter().filter_map(operand).any(|wanted| same(value, &wanted));
-                if cut { Held::Unsure } else { Held::from(equal) }
+                let Some(wanted) = wanted.iter().map(operand).collect::<Option<Vec<Value>>>() else {
+                    return Held::Void;
+                };
+                if cut { Held::Unsure } else { Held::from(wanted.iter().any(|wanted| same(value, wanted))) }
             }
             Matcher::Matches(regex) => Held::from(regex.is_match(&reference::written(value))).unless_cut(cut),
             Matcher::Contains(wanted) => {
-                let found = operand(wanted).is_some_and(|wanted| match value {
+                let Some(wanted) = operand(wanted) else { return Held::Void };
+                let found = match value {
                     Value::String(text) => text.contains(&reference::written(&wanted)),
                     Value::Array(items) => items.iter().any(|item| same(item, &wanted)),
                     Value::Object(entries) => entries.contains_key(&reference::written(&wanted)),
                     _ => false,
-                });
+                };
                 Held::from(found).unless_cut(cut)
             }
             Matcher::AtLeast(wanted) => compare(wanted, std::cmp::Ordering::is_ge),
@@ -461,7 +464,9 @@ impl Item {
         match self {
             Item::Value(matcher) => matcher.held(Some(value), false, scope),
             Item::Fields(fields) => match value {
-                Value::Object(object) => fields.held(&Scope { own: Some(object), given: scope.given.clone() }),
+                Value::Object(object) => {
+                    fields.held(&Scope { own: Some(object), given: scope.given.clone(), of_element: true })
+                }
                 _ => Held::No,
             },
         }
@@ -520,7 +525,8 @@ mod tests {
     #[track_caller]
     fn check(yaml: &str, facts: Value) -> Truth {
         let given = json!({"created": "2026-01-01T00:00:05Z", "name": "ams"});
-        let scope = Scope { own: facts.as_object(), given: [("box", given.as_object().unwrap())].into() };
+        let scope =
+            Scope { own: facts.as_object(), given: [("box", given.as_object().unwrap())].into(), ..Scope::default() };
         expectation(yaml).evaluate(&scope)
     }
 
@@ -567,9 +573,40 @@ mod tests {
 
     #[test]
     fn an_absent_fact_proves_nothing_not_even_a_negative() {
-        for yaml in ["a: 1", "a: {not: {equals: 1}}", "a: {none: {x: 1}}", "a: {every: {x: 1}}", "a: {length: 0}"] {
-            fails(yaml, json!({}));
+        for yaml in [
+            "a: 1",
+            "a: {not: {equals: 1}}",
+            "a: {none: {x: 1}}",
+            "a: {every: {x: 1}}",
+            "a: {length: 0}",
+            "not: {a: 1}",
+            "not: {any_of: [{a: 1}, {b: 2}]}",
+            "not: {a: {exists: false}}",
+        ] {
+            fails(yaml, json!({"b": 3}));
         }
+        // What is surely wrong in one part is wrong as a whole, whatever is missing elsewhere.
+        holds("not: {b: 2, a: 1}", json!({"b": 3}));
+        holds("a: {exists: false}", json!({"b": 3}));
+    }
+
+    #[test]
+    fn a_reference_that_leads_nowhere_proves_nothing_either() {
+        for yaml in [
+            "a: \"${box.nothing}\"",
+            "a: {not: {equals: \"${box.nothing}\"}}",
+            "a: {not: {one_of: [x, \"${box.nothing}\"]}}",
+            "b: {none: {x: \"${box.nothing}\"}}",
+            "not: {a: {before: \"${box.nothing}\"}}",
+        ] {
+            fails(yaml, json!({"a": "x", "b": [{"x": 1}]}));
+        }
+    }
+
+    #[test]
+    fn an_element_without_the_field_is_no_such_element() {
+        holds("a: {none: {service: db}}", json!({"a": [{"name": "x", "service": null}, {"name": "y"}]}));
+        fails("a: {any: {service: db}}", json!({"a": [{"name": "x"}]}));
     }
 
     #[test]

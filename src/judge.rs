@@ -176,7 +176,7 @@ fn control(check: &PlannedCheck, scope: &Scope, answers: &Answers, round: u32) -
     match answer(ask, scope, answers, round) {
         Answer::Nothing(Finding::Unknown(doubt), _) => Some(Finding::Unknown(doubt)),
         Answer::Facts(facts, ..) => {
-            let scope = Scope { own: Some(facts), given: scope.given.clone() };
+            let scope = Scope { own: Some(facts), given: scope.given.clone(), ..Scope::default() };
             match expect.evaluate(&scope) {
                 Truth::Holds => None,
                 _ => Some(Finding::Unknown(Doubt { cause: None, why: failed_control() })),

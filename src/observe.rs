@@ -183,7 +183,7 @@ impl Round<'_> {
     }
 
     async fn ask(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Facts> {
-        let scope = Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect() };
+        let scope = Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect(), ..Scope::default() };
         let question = ask.question(&scope).ok()?;
         let asked = {
             let mut answers = self.answers.borrow_mut();

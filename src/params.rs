@@ -90,8 +90,11 @@ impl Params {
 
     fn value(&mut self, name: &str, node: &Node, decode: &mut Decode) -> Tree {
         self.used.insert(name.to_owned());
-        if let Some(value) = self.values.get(name) {
-            return value.clone();
+        match self.values.get(name) {
+            // What a value holds is never a reference.
+            Some(Tree::Str(text)) => return Tree::Str(text.replace("${", "$${")),
+            Some(value) => return value.clone(),
+            None => {}
         }
         let help = suggestion(name, self.values.keys().map(String::as_str));
         decode.mistake(node.span, format!("unknown parameter `{name}`"), help);

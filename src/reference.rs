@@ -105,6 +105,8 @@ pub struct Scope<'e> {
     pub own: Option<&'e Facts>,
     /// The facts of what it leans on.
     pub given: BTreeMap<&'e str, &'e Facts>,
+    /// Whether `own` is one element of a list.
+    pub of_element: bool,
 }
 
 impl<'e> Scope<'e> {

@@ -19,12 +19,8 @@ pub struct ContainerState {
     pub name: String,
     /// The compose service it runs.
     pub service: Option<String>,
-    /// The compose project it belongs to.
-    pub project: Option<String>,
     /// The image as its creator named it, e.g. `postgres:14.1-alpine`.
     pub image: Option<String>,
-    /// The image's own id, `sha256:…`.
-    pub image_id: Option<String>,
     /// `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`.
     pub status: String,
     /// Whether its process is alive: running, or paused and therefore silent.
@@ -72,8 +68,6 @@ pub struct ContainerState {
 pub struct Attachment {
     /// Its IPv4 address there.
     pub address: Option<String>,
-    /// The gateway it was given there.
-    pub gateway: Option<String>,
 }
 
 /// A published port.
@@ -118,16 +112,14 @@ impl ContainerState {
         let host = inspect.host_config.unwrap_or_default();
         let settings = inspect.network_settings.unwrap_or_default();
         let label = |name: &str| config.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
-        let project = label("com.docker.compose.project");
-        let mounts = mounts(inspect.mounts.unwrap_or_default(), &host, project.is_some());
+        let of_compose = label("com.docker.compose.project").is_some();
+        let mounts = mounts(inspect.mounts.unwrap_or_default(), &host, of_compose);
         let status = status(&state);
         let networks = settings.networks.unwrap_or_default().into_iter();
         ContainerState {
             id: inspect.id.unwrap_or_default(),
             name: inspect.name.unwrap_or_default().trim_start_matches('/').to_owned(),
             service: label("com.docker.compose.service"),
-            project,
-            image_id: inspect.image,
             running: matches!(status.as_str(), "running" | "paused"),
             status,
             exit_code: state.exit_code,
@@ -146,9 +138,7 @@ impl ContainerState {
                 "default" | "" => "bridge".to_owned(),
                 mode => mode.to_owned(),
             },
-            networks: networks
-                .map(|(name, end)| (name, Attachment { address: filled(end.ip_address), gateway: filled(end.gateway) }))
-                .collect(),
+            networks: networks.map(|(name, end)| (name, Attachment { address: filled(end.ip_address) })).collect(),
             ports: published(settings.ports.unwrap_or_default()),
             configured_ports: published(host.port_bindings.unwrap_or_default()),
             publish_all: host.publish_all_ports.unwrap_or_default(),

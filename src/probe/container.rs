@@ -47,7 +47,7 @@ impl Probe for Container {
         ("env_names", "the names of its environment variables, sorted"),
         ("network_mode", "`bridge`, `host`, `none`, `container:ID` or a network's name"),
         ("networks", "the networks it is attached to: a list of {name, address}"),
-        ("address", "the IPv4 address it is dialled at, or null"),
+        ("address", "the IPv4 address it is dialled at (on the host's network, the machine's), or null"),
         ("ports", "the ports published now: a list of {container_port, protocol, host_ip, host_port}"),
         ("configured_ports", "the ports published whenever it runs, in the same form"),
         ("publish_all", "whether it publishes every port of its image (`-P`)"),
@@ -57,7 +57,12 @@ impl Probe for Container {
     ];
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
-        Ok(facts(&cx.engine.container(&self.name).await?, Timestamp::now()))
+        let found = cx.engine.container(&self.name).await?;
+        let mut facts = facts(&found, Timestamp::now());
+        if facts.get("network_mode").is_some_and(|mode| mode == "host") {
+            facts.insert("address".to_owned(), json!(cx.vm.outward().await?.to_string()));
+        }
+        Ok(facts)
     }
 
     fn command(&self) -> String {

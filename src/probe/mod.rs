@@ -158,10 +158,14 @@ impl Context<'_> {
             Host::Container(name) => match self.engine.container(name).await?.single() {
                 None => return not("no_container", None),
                 Some(container) if !container.running => return not("not_running", None),
-                Some(container) if container.network_mode == "host" => self.vm.outward().await?.to_string(),
+                // On the host's network it shares the machine's ports: one that another publishes is not its own.
+                Some(container) if container.network_mode == "host" => match self.engine.publishes(to.port).await? {
+                    true => return not("not_its_own", None),
+                    false => self.vm.outward().await?.to_string(),
+                },
                 Some(container) => match container.address() {
                     None => return not("no_address", None),
-                    Some(_) if self.engine.is_rootless().await? => return Err(out_of_sight()),
+                    Some(_) if self.engine.is_secluded().await? => return Err(out_of_sight()),
                     Some(address) => address,
                 },
             },
@@ -184,7 +188,8 @@ impl Context<'_> {
 
 /// The facts every reaching kind reports of its dial: `connection` is one of `connected`, `refused`, `timed_out`,
 /// `unreachable`, `name_not_found`, `no_container` (none answers to the name, or several do), `not_running`,
-/// `no_address`; `address` is what was dialled.
+/// `no_address`, `not_its_own` (on the host's network, and another container publishes the port); `address` is what
+/// was dialled.
 pub fn connection_facts(outcome: &str, address: Option<&str>) -> Facts {
     let mut facts = Facts::new();
     facts.insert("connection".into(), json!(outcome));
@@ -195,8 +200,8 @@ pub fn connection_facts(outcome: &str, address: Option<&str>) -> Facts {
 fn out_of_sight() -> Unobserved {
     Unobserved::new(
         Cause::Unsupported,
-        "el motor de Docker corre sin root: desde la máquina no se llega a las direcciones de sus contenedores",
-        "the Docker engine runs without root: the addresses of its containers cannot be reached from the machine",
+        "este motor de Docker (sin root, o Docker Desktop) tiene su propia red: desde acá no se llega a sus contenedores",
+        "this Docker engine (rootless, or Docker Desktop) has a network of its own: its containers cannot be reached from here",
     )
 }
 

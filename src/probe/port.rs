@@ -1,11 +1,11 @@
 //! Who publishes a port of the machine: read from the engine, whether or not anybody answers there.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::engine::Listed;
 use crate::evidence::{Facts, Unobserved};
@@ -54,16 +54,50 @@ impl Probe for Port {
     const FACTS: &'static [(&'static str, &'static str)] = &[
         ("published", "what publishes it: a list of {container, service, container_port, host_ip, beyond_loopback}"),
         ("containers", "the names of the containers that publish it, sorted, each once"),
+        (
+            "address",
+            "where it is to be dialled from beyond the machine: the address it is published on, or the machine's own \
+             outward one; null when it is published on the loopback only",
+        ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
-        Ok(facts(cx.engine.containers().await?, self.number, self.protocol))
+        let mut facts = facts(cx.engine.containers().await?, self.number, self.protocol);
+        let address = match address(&facts) {
+            Address::Outward => json!(cx.vm.outward().await?.to_string()),
+            Address::Own(address) => json!(address),
+            Address::None => json!(null),
+        };
+        facts.insert("address".to_owned(), address);
+        Ok(facts)
     }
 
     fn command(&self) -> String {
         let protocol = self.protocol.word();
         format!("docker ps --filter publish={}/{protocol}", self.number)
+    }
+}
+
+/// Where a port is to be dialled from beyond the machine.
+#[derive(Debug, PartialEq)]
+enum Address {
+    /// At the machine's outward address: published on all addresses, or not by a container at all.
+    Outward,
+    /// At the one address it is published on.
+    Own(String),
+    /// Nowhere.
+    None,
+}
+
+fn address(facts: &Facts) -> Address {
+    let published: Vec<&Value> = facts.get("published").and_then(Value::as_array).into_iter().flatten().collect();
+    let open = || published.iter().filter(|one| one["beyond_loopback"] == true);
+    let ips: Vec<Ipv4Addr> = open().filter_map(|one| one["host_ip"].as_str()?.parse().ok()).collect();
+    match ips.iter().find(|ip| !ip.is_unspecified()) {
+        Some(ip) if ips.iter().all(|ip| !ip.is_unspecified()) => Address::Own(ip.to_string()),
+        _ if published.is_empty() || open().next().is_some() => Address::Outward,
+        _ => Address::None,
     }
 }
 

@@ -60,8 +60,8 @@ impl Probe for Postgres {
     const FACTS: &'static [(&'static str, &'static str)] = &[
         (
             "connection",
-            "`connected`, `refused`, `timed_out`, `unreachable`, `name_not_found`, `no_container`, `not_running` or \
-             `no_address`",
+            "`connected`, `refused`, `timed_out`, `unreachable`, `name_not_found`, `no_container`, `not_running`, \
+             `no_address` or `not_its_own`",
         ),
         ("address", "what was dialled, or null"),
         (
@@ -70,7 +70,8 @@ impl Probe for Postgres {
         ),
         (
             "login",
-            "`accepted`, `rejected` (who, from where or with what password), `starting`, `error`, `silent`, or null",
+            "`accepted`, `rejected` (who, from where or with what password), `tls_required` (labrun comes in clear), \
+             `starting`, `error`, `silent`, or null",
         ),
         ("sqlstate", "the code of the error that ended the login, or null"),
         ("message", "the words of that error, or null"),
@@ -141,10 +142,11 @@ struct Talk {
 
 impl Postgres {
     async fn talk(&self, cx: &Context<'_>, mut stream: Box<dyn ByteStream>, talk: &mut Talk) -> Result<(), Unobserved> {
+        let mut has_tls = false;
         match greet(&mut stream, &mut talk.speaks).await {
             Greeting::GoOn => {}
             Greeting::StartAgain => match cx.dial(&self.to).await? {
-                Dialled::Connected(again, _) => stream = again,
+                Dialled::Connected(again, _) => (stream, has_tls) = (again, true),
                 Dialled::Not(facts) => {
                     talk.connection = facts;
                     return Ok(());
@@ -163,6 +165,10 @@ impl Postgres {
             Ok(connected) => connected,
             Err(error) => {
                 talk.login_failed(&error);
+                // Nothing to do with the password: pg_hba.conf has no line for whoever comes in clear.
+                if has_tls && talk.error.as_ref().is_some_and(|said| said.sqlstate.as_deref() == Some("28000")) {
+                    talk.login = Some("tls_required");
+                }
                 return Ok(());
             }
         };

@@ -22,8 +22,8 @@ impl Probe for Reach {
     const FACTS: &'static [(&'static str, &'static str)] = &[
         (
             "connection",
-            "`connected`, `refused`, `timed_out`, `unreachable`, `name_not_found`, `no_container`, `not_running` or \
-             `no_address`",
+            "`connected`, `refused`, `timed_out`, `unreachable`, `name_not_found`, `no_container`, `not_running`, \
+             `no_address` or `not_its_own`",
         ),
         ("address", "what was dialled, or null"),
     ];

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::engine::{Listed, Resolution, VolumeState};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, quote, text_fact};
 
 /// How many containers or labels are reported.
 const MANY: usize = 200;
@@ -28,7 +28,7 @@ impl Probe for Volume {
         ("names", "the exact names of those that answer to the name"),
         ("name", "its exact name, e.g. compose's `project_ams-vol`"),
         ("driver", "its driver: `local`, or a plug-in's name"),
-        ("options", "the driver's options, by name"),
+        ("options", "the driver's options `type` and `device`, as far as given; others may hold secrets"),
         ("volatile", "whether it lives in memory (driver option type tmpfs or ramfs)"),
         ("created_at", "when it was made, RFC 3339 in UTC"),
         ("labels", "the names of its labels, sorted"),
@@ -65,7 +65,14 @@ fn facts(found: &Resolution<&VolumeState>, containers: &[Listed]) -> Facts {
     let Resolution::One(volume) = found else { return sheet.done() };
     sheet.text("name", Some(&volume.name), 500);
     sheet.text("driver", Some(&volume.driver), 500);
-    sheet.fact("options", &volume.options);
+    let mut options = Facts::new();
+    // `o` may hold a password of a network file system.
+    for option in ["type", "device"] {
+        if let Some(value) = volume.options.get(option) {
+            options.insert(option.to_owned(), text_fact(value.as_bytes(), 500));
+        }
+    }
+    sheet.fact("options", options);
     sheet.fact("volatile", volume.is_volatile());
     sheet.fact("created_at", &volume.created);
     sheet.list("labels", volume.labels.keys().map(|name| json!(name)), MANY);

@@ -257,7 +257,7 @@ fn evidence_for(plans: &[Plan], mut answer: impl FnMut(&Ask) -> Option<Seen>) ->
         let named = check.given.iter().map(|(name, ask)| (Some(name.as_str()), ask));
         let asks = named.chain(check.control.as_ref().map(|(ask, _)| (None, ask))).chain([(None, &check.ask)]);
         for (name, ask) in asks {
-            let scope = Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect() };
+            let scope = Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect(), ..Scope::default() };
             let Ok(question) = ask.question(&scope) else { continue };
             let key = question.key();
             if !observations.contains_key(&key) {
