@@ -82,7 +82,7 @@ pub struct ReportArgs {
     /// Show all stages of each hint, and what was expected of each check.
     #[arg(short, long)]
     pub verbose: bool,
-    /// The folder with the labs; by default `./labs`, else those built in.
+    /// The folder with the labs; by default `./labs` if it holds any, else those built in.
     #[arg(long, value_name = "DIR")]
     pub labs: Option<PathBuf>,
 }
@@ -93,7 +93,7 @@ pub struct List {
     /// The language; by default that of the locale, Spanish if it has none.
     #[arg(long)]
     pub lang: Option<Lang>,
-    /// The folder with the labs; by default `./labs`, else those built in.
+    /// The folder with the labs; by default `./labs` if it holds any, else those built in.
     #[arg(long, value_name = "DIR")]
     pub labs: Option<PathBuf>,
 }

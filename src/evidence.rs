@@ -31,6 +31,11 @@ pub struct Evidence {
     pub machine: Machine,
     /// The labs (and steps of them) the run was asked to look at.
     pub labs: Vec<Subject>,
+    /// The last round in which each check was looked at, by its address. What was seen after that belongs to other
+    /// checks that ask the same, and decides nothing for this one. A check that is not named here is judged on all
+    /// rounds.
+    #[serde(default)]
+    pub looked: BTreeMap<String, u32>,
     /// The answers, one per distinct question.
     pub observations: Vec<Observation>,
 }
@@ -92,22 +97,45 @@ pub struct Observation {
     pub question: Question,
     /// A shell command with which the student sees the same.
     pub command: String,
-    /// One entry per round in which it was asked, oldest first.
+    /// What was seen, oldest first; looks of successive rounds that saw the same are one sample.
     pub samples: Vec<Sample>,
 }
 
-/// One look.
+impl Observation {
+    /// What was seen in `round`, if it was asked then.
+    pub fn at(&self, round: u32) -> Option<&Sample> {
+        let begun = self.samples.partition_point(|sample| sample.round <= round);
+        self.samples[..begun].last().filter(|sample| round <= sample.last_round())
+    }
+
+    /// Milliseconds that all looks took together.
+    pub fn took_ms(&self) -> u64 {
+        self.samples.iter().fold(0, |sum, sample| sum.saturating_add(sample.took_ms))
+    }
+}
+
+/// One look, or several in successive rounds that all saw the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
     /// The round of polling it belongs to; everything seen in one round is judged together.
     pub round: u32,
-    /// Milliseconds from the start of the run to the start of this look.
+    /// The last round it stands for, if it stands for more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u32>,
+    /// Milliseconds from the start of the run to the start of the first look.
     pub at_ms: u64,
-    /// Milliseconds it took.
+    /// Milliseconds it took, all looks together.
     pub took_ms: u64,
     /// What was seen, or why nothing could be.
     pub seen: Seen,
+}
+
+impl Sample {
+    /// The last round it stands for.
+    pub fn last_round(&self) -> u32 {
+        self.until.unwrap_or(self.round).max(self.round)
+    }
 }
 
 /// The outcome of one look.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::evidence::{Cause, Evidence, Facts, Machine, Observation, Sample, Seen};
+use crate::evidence::{Cause, Evidence, Facts, Machine, Observation, Seen};
 use crate::expect::Truth;
 use crate::plan::{Ask, Plan, PlannedAdvice, PlannedCheck, PlannedStep};
 use crate::reference::Scope;
@@ -14,7 +14,7 @@ use crate::verdict::{self, CheckResult, Doubt, Hint, LabResult, Mismatch, Outcom
 
 /// Judges every check of `plans` on what was observed.
 pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
-    let answers = Answers::of(&evidence.observations);
+    let answers = Answers { looked: Some(&evidence.looked), ..Answers::of(&evidence.observations) };
     let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, &evidence.machine)).collect();
     Report {
         format: verdict::FORMAT.to_owned(),
@@ -57,13 +57,20 @@ pub fn standing(check: &PlannedCheck, answers: &Answers, round: u32, now_ms: u64
 #[derive(Debug, Default)]
 pub struct Answers<'e> {
     by_key: BTreeMap<String, &'e Observation>,
+    /// The last round of each check, by address.
+    looked: Option<&'e BTreeMap<String, u32>>,
 }
 
 impl<'e> Answers<'e> {
     /// An index of `observations`.
     pub fn of(observations: impl IntoIterator<Item = &'e Observation>) -> Answers<'e> {
         let by_key = observations.into_iter().map(|observation| (observation.question.key(), observation));
-        Answers { by_key: by_key.collect() }
+        Answers { by_key: by_key.collect(), looked: None }
+    }
+
+    /// The last round in which anybody looked for the sake of `check`.
+    fn last_round(&self, check: &PlannedCheck) -> u32 {
+        self.looked.and_then(|looked| looked.get(&check.address)).copied().unwrap_or(u32::MAX)
     }
 }
 
@@ -75,7 +82,8 @@ struct Look<'e> {
     given: BTreeMap<&'e str, &'e Observation>,
     /// The main observation, when its question could be put.
     observation: Option<&'e Observation>,
-    sample: Option<&'e Sample>,
+    /// The last round in which everything it rests on was still the same.
+    until: u32,
 }
 
 enum Finding {
@@ -87,48 +95,75 @@ enum Finding {
 }
 
 impl<'e> Look<'e> {
-    fn at<'p: 'e>(check: &'p PlannedCheck, answers: &Answers<'e>, round: u32) -> Look<'e> {
-        let mut look = Look {
+    fn new() -> Look<'e> {
+        Look {
             finding: Finding::NotAsked,
             scope: Scope::default(),
             given: BTreeMap::new(),
             observation: None,
-            sample: None,
-        };
+            until: u32::MAX,
+        }
+    }
+
+    fn at<'p: 'e>(check: &'p PlannedCheck, answers: &Answers<'e>, round: u32) -> Look<'e> {
+        let mut look = Look::new();
         for (name, ask) in &check.given {
-            match answer(ask, &look.scope, answers, round) {
-                Answer::Facts(facts, observation, _) => {
-                    look.scope.given.insert(name, facts);
-                    look.given.insert(name, observation);
-                }
-                Answer::Nothing(finding, observation) => {
-                    look.finding = finding;
-                    look.observation = observation;
-                    return look;
-                }
-            }
+            let Some(facts) = look.put(ask, answers, round) else { return look };
+            look.scope.given.insert(name, facts);
+            look.given.extend(look.observation.take().map(|observation| (name.as_str(), observation)));
         }
-        match answer(&check.ask, &look.scope, answers, round) {
-            Answer::Nothing(finding, observation) => {
-                look.finding = finding;
-                look.observation = observation;
-            }
-            Answer::Facts(facts, observation, sample) => {
-                look.scope.own = Some(facts);
-                look.observation = Some(observation);
-                look.sample = Some(sample);
-                look.finding = match check.expect.evaluate(&look.scope) {
-                    Truth::Fails(mismatches) => Finding::Fail(mismatches.into_iter().map(bounded_mismatch).collect()),
-                    Truth::Unsure(why) => Finding::Unknown(Doubt { cause: None, why }),
-                    Truth::Holds => control(check, &look.scope, answers, round).unwrap_or(Finding::Pass),
-                };
-            }
-        }
+        let Some(facts) = look.put(&check.ask, answers, round) else { return look };
+        look.scope.own = Some(facts);
+        look.finding = match check.expect.evaluate(&look.scope) {
+            Truth::Fails(mismatches) => Finding::Fail(mismatches.into_iter().map(bounded_mismatch).collect()),
+            Truth::Unsure(why) => Finding::Unknown(Doubt { cause: None, why }),
+            Truth::Holds => look.control(check, answers, round).unwrap_or(Finding::Pass),
+        };
         look
     }
-}
 
-impl Look<'_> {
+    /// The facts that answer `ask` in `round`; without any, what that makes of the check is noted.
+    fn put(&mut self, ask: &Ask, answers: &Answers<'e>, round: u32) -> Option<&'e Facts> {
+        let question = match ask.question(&self.scope) {
+            Ok(question) => question,
+            // The observation it leans on was made, and what it should take over is not there: a fact, not a doubt.
+            Err(reference) => {
+                let expected = Text::new(format!("`{reference}` existe"), format!("`{reference}` exists"));
+                let mismatch = Mismatch { fact: reference, expected, seen: Value::Null };
+                self.finding = Finding::Fail(vec![mismatch]);
+                return None;
+            }
+        };
+        self.observation = answers.by_key.get(&question.key()).copied();
+        let Some(sample) = self.observation.and_then(|observation| observation.at(round)) else {
+            self.finding = Finding::NotAsked;
+            return None;
+        };
+        self.until = self.until.min(sample.last_round());
+        match &sample.seen {
+            Seen::Facts(facts) => Some(facts),
+            Seen::Unobserved(unobserved) => {
+                let doubt = Doubt { cause: Some(unobserved.cause), why: unobserved.why.clone() };
+                self.finding = Finding::Unknown(doubt);
+                None
+            }
+        }
+    }
+
+    /// What stands against counting a claim that holds: its positive twin could not be seen to hold.
+    fn control(&mut self, check: &PlannedCheck, answers: &Answers<'e>, round: u32) -> Option<Finding> {
+        let (ask, expect) = check.control.as_ref()?;
+        let mut twin = Look::new();
+        twin.scope.given.clone_from(&self.scope.given);
+        twin.scope.own = twin.put(ask, answers, round);
+        self.until = self.until.min(twin.until);
+        match twin.finding {
+            _ if twin.scope.own.is_some() && expect.evaluate(&twin.scope) == Truth::Holds => None,
+            Finding::Unknown(doubt) => Some(Finding::Unknown(doubt)),
+            _ => Some(Finding::Unknown(Doubt { cause: None, why: failed_control() })),
+        }
+    }
+
     /// The command that shows what decided: that of the observation the first mismatch is about, else the check's own.
     fn command(&self) -> String {
         let decided = match &self.finding {
@@ -140,52 +175,6 @@ impl Look<'_> {
     }
 }
 
-enum Answer<'e> {
-    Facts(&'e Facts, &'e Observation, &'e Sample),
-    Nothing(Finding, Option<&'e Observation>),
-}
-
-fn answer<'e>(ask: &Ask, scope: &Scope, answers: &Answers<'e>, round: u32) -> Answer<'e> {
-    let question = match ask.question(scope) {
-        Ok(question) => question,
-        // The observation it leans on was made, and what it should take over is not there: a fact, not a doubt.
-        Err(reference) => {
-            let expected = Text::new(format!("`{reference}` existe"), format!("`{reference}` exists"));
-            let mismatch = Mismatch { fact: reference, expected, seen: Value::Null };
-            return Answer::Nothing(Finding::Fail(vec![mismatch]), None);
-        }
-    };
-    let Some(observation) = answers.by_key.get(&question.key()) else {
-        return Answer::Nothing(Finding::NotAsked, None);
-    };
-    let Some(sample) = observation.samples.iter().find(|sample| sample.round == round) else {
-        return Answer::Nothing(Finding::NotAsked, Some(observation));
-    };
-    match &sample.seen {
-        Seen::Facts(facts) => Answer::Facts(facts, observation, sample),
-        Seen::Unobserved(unobserved) => {
-            let doubt = Doubt { cause: Some(unobserved.cause), why: unobserved.why.clone() };
-            Answer::Nothing(Finding::Unknown(doubt), Some(observation))
-        }
-    }
-}
-
-/// What stands against counting a claim that holds: its positive twin could not be seen to hold.
-fn control(check: &PlannedCheck, scope: &Scope, answers: &Answers, round: u32) -> Option<Finding> {
-    let (ask, expect) = check.control.as_ref()?;
-    match answer(ask, scope, answers, round) {
-        Answer::Nothing(Finding::Unknown(doubt), _) => Some(Finding::Unknown(doubt)),
-        Answer::Facts(facts, ..) => {
-            let scope = Scope { own: Some(facts), given: scope.given.clone(), ..Scope::default() };
-            match expect.evaluate(&scope) {
-                Truth::Holds => None,
-                _ => Some(Finding::Unknown(Doubt { cause: None, why: failed_control() })),
-            }
-        }
-        Answer::Nothing(..) => Some(Finding::Unknown(Doubt { cause: None, why: failed_control() })),
-    }
-}
-
 fn failed_control() -> Text {
     Text::new(
         "la contraprueba falló: la misma sonda tampoco llegó a donde sí tenía que llegar, así que no llegar no prueba nada",
@@ -193,16 +182,13 @@ fn failed_control() -> Text {
     )
 }
 
-/// The look that decides: the first one that holds, else the last one made in time.
+/// The look that decides: the first one that holds, else the last one.
 fn decisive<'e>(check: &'e PlannedCheck, answers: &Answers<'e>) -> Look<'e> {
+    let last = answers.last_round(check);
     let mut look = Look::at(check, answers, 0);
-    for round in 1.. {
-        if matches!(look.finding, Finding::Pass) {
-            break;
-        }
-        let next = Look::at(check, answers, round);
-        let at_ms = next.sample.map_or(0, |sample| u128::from(sample.at_ms));
-        if matches!(next.finding, Finding::NotAsked) || check.within.is_some_and(|within| at_ms > within.as_millis()) {
+    while !matches!(look.finding, Finding::Pass) && look.until < last {
+        let next = Look::at(check, answers, look.until + 1);
+        if matches!(next.finding, Finding::NotAsked) {
             break;
         }
         look = next;
@@ -269,7 +255,7 @@ fn judge_check(
         note: None,
         from: check.ask.from,
         command: look.command(),
-        took_ms: look.observation.map_or(0, |observation| observation.samples.iter().map(|s| s.took_ms).sum()),
+        took_ms: look.observation.map_or(0, Observation::took_ms),
     };
     if let Some(to) = deferred_to(check, machine) {
         return CheckResult { outcome: Outcome::Deferred, deferred: Some(to), ..result };
@@ -325,9 +311,7 @@ fn judge_check(
 
 /// To whom a check is left that this run is not meant to judge.
 fn deferred_to(check: &PlannedCheck, machine: &Machine) -> Option<Text> {
-    let asks = [&check.ask].into_iter().chain(check.given.iter().map(|(_, ask)| ask));
-    let mut asks = asks.chain(check.control.as_ref().map(|(ask, _)| ask));
-    (!machine.outside && asks.any(|ask| ask.from == Vantage::Grader)).then(|| {
+    (!machine.outside && check.ask.from == Vantage::Grader).then(|| {
         Text::new(
             "sólo se ve desde afuera de la VM: lo juzga quien corra labrun desde otra máquina",
             "it can only be seen from outside the VM: whoever runs labrun from another machine judges it",

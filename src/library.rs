@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rust_embed::RustEmbed;
 
 use crate::error::{Error, suggestion};
+use crate::lab::LAB_FORMAT;
 use crate::source::Source;
 
 #[derive(RustEmbed)]
@@ -26,6 +27,8 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The labs and library checks at hand.
 #[derive(Debug)]
 pub struct Library {
+    /// Where the labs come from, in words.
+    place: String,
     labs: BTreeMap<String, Arc<Source>>,
     checks: BTreeMap<String, Arc<Source>>,
 }
@@ -33,12 +36,20 @@ pub struct Library {
 impl Library {
     /// What the binary carries.
     pub fn built_in() -> Library {
-        Library { labs: embedded::<BuiltInLabs>("labs"), checks: embedded::<BuiltInChecks>("checks") }
+        Library {
+            place: "among those built in".to_owned(),
+            labs: embedded::<BuiltInLabs>("labs"),
+            checks: embedded::<BuiltInChecks>("checks"),
+        }
     }
 
     /// The labs of `folder`, with the checks of the folder `checks` beside it on top of the built-in ones.
     pub fn of_folder(folder: &Path) -> Result<Library, Error> {
-        let mut library = Library { labs: read_folder(folder)?, checks: embedded::<BuiltInChecks>("checks") };
+        let mut library = Library {
+            place: format!("in {}", folder.display()),
+            labs: read_folder(folder)?,
+            checks: embedded::<BuiltInChecks>("checks"),
+        };
         let beside = match folder.file_name() {
             Some(_) => folder.with_file_name("checks"),
             None => folder.join("../checks"),
@@ -49,13 +60,19 @@ impl Library {
         Ok(library)
     }
 
-    /// The library of `--labs`, else of `./labs`, else what is built in.
+    /// The library of `--labs`, else of `./labs` if there are labs in it, else what is built in.
     pub fn open(labs: Option<&Path>) -> Result<Library, Error> {
-        match labs {
-            Some(folder) => Library::of_folder(folder),
-            None if Path::new("labs").is_dir() => Library::of_folder(Path::new("labs")),
-            None => Ok(Library::built_in()),
+        if let Some(folder) = labs {
+            return Library::of_folder(folder);
         }
+        let here = Path::new("labs");
+        if here.is_dir() {
+            let library = Library::of_folder(here)?;
+            if library.labs.values().any(|source| says_it_is_a_lab(&source.text)) {
+                return Ok(library);
+            }
+        }
+        Ok(Library::built_in())
     }
 
     /// All labs, by id.
@@ -67,14 +84,28 @@ impl Library {
     pub fn lab(&self, id: &str) -> Result<&Arc<Source>, Error> {
         self.labs.get(id).ok_or_else(|| {
             let help = suggestion(id, self.labs.keys().map(String::as_str));
-            Error::Usage(format!("there is no lab `{id}`{}", help.map(|h| format!("; {h}")).unwrap_or_default()))
+            let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+            Error::Usage(format!("there is no lab `{id}` {}{help}", self.place))
         })
+    }
+
+    /// The name under which this library has a lab, if it is one of its own and not one given by its path.
+    pub fn name_of(&self, source: &Arc<Source>) -> Option<&str> {
+        let (name, _) = self.labs.iter().find(|(_, known)| Arc::ptr_eq(known, source))?;
+        Some(name)
     }
 
     /// The library checks, by name.
     pub fn checks(&self) -> &BTreeMap<String, Arc<Source>> {
         &self.checks
     }
+}
+
+/// Whether a file that may have any mistakes means to be a lab, of this version or another.
+fn says_it_is_a_lab(text: &str) -> bool {
+    let kind = LAB_FORMAT.split_inclusive('/').next().unwrap_or_default();
+    let formats = text.lines().filter_map(|line| line.trim_start_matches('\u{feff}').strip_prefix("labrun:"));
+    formats.map(|format| format.trim_start_matches([' ', '"', '\''])).any(|format| format.starts_with(kind))
 }
 
 fn embedded<E: RustEmbed>(folder: &str) -> BTreeMap<String, Arc<Source>> {

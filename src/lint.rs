@@ -11,8 +11,8 @@ use crate::plan::{Settings, plan, plan_library_check};
 use crate::source::{Source, Span};
 use crate::worlds::{self, WORLDS_FORMAT};
 
-/// All mistakes in `source`; `library` is what it may refer to.
-pub fn lint(source: &Arc<Source>, library: &Library) -> Vec<Diagnostic> {
+/// All mistakes in `source`; `library` is what it may refer to, `name` what it must be called if it is a lab.
+pub fn lint(source: &Arc<Source>, library: &Library, name: Option<&str>) -> Vec<Diagnostic> {
     let node = match node::parse(source) {
         Ok(node) => node,
         Err(mistake) => return vec![mistake],
@@ -47,7 +47,9 @@ pub fn lint(source: &Arc<Source>, library: &Library) -> Vec<Diagnostic> {
             }
         }
         word if word == kind(LAB_FORMAT) => {
-            plan(source, library.checks(), &Settings::new(), &[]).err().unwrap_or_default()
+            let mut mistakes = plan(source, library.checks(), &Settings::new(), &[]).err().unwrap_or_default();
+            mistakes.extend(name.and_then(|name| misnamed(source, name)));
+            mistakes
         }
         _ => {
             let help = suggestion(word, [LAB_FORMAT, CHECK_FORMAT, WORLDS_FORMAT]);
@@ -57,4 +59,18 @@ pub fn lint(source: &Arc<Source>, library: &Library) -> Vec<Diagnostic> {
     };
     mistakes.sort_by_key(|mistake| (mistake.source.name.clone(), mistake.span.start));
     mistakes
+}
+
+/// The mistake of a lab whose file is called `name` and which calls itself otherwise: it would be looked for under
+/// the one name and reported under the other.
+pub fn misnamed(source: &Arc<Source>, name: &str) -> Option<Diagnostic> {
+    let node = node::parse(source).ok()?;
+    let id = node.get("id")?;
+    let Tree::Str(word) = &id.value else { return None };
+    (word != name).then(|| Diagnostic {
+        source: source.clone(),
+        span: id.span,
+        message: format!("`{}` holds a lab called `{word}`", source.name),
+        help: Some("rename one of them".to_owned()),
+    })
 }

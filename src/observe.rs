@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::engine::Engine;
@@ -44,6 +46,9 @@ pub type Progress<'a> = &'a dyn Fn(usize, usize);
 /// Questions under way at once.
 const CONCURRENT: usize = 16;
 
+/// How many bytes of evidence one run keeps.
+const MAX_KEPT: usize = 16 << 20;
+
 /// Looks at everything the plans ask about. Never fails: what could not be seen is recorded as such.
 pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Progress<'_>) -> Evidence {
     let started = Timestamp::now();
@@ -54,7 +59,8 @@ pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Prog
     let can_ask = |check: &&PlannedCheck| vm.has_outside() || !asks_from_outside(check);
     let mut pending: Vec<&PlannedCheck> = checks.iter().copied().filter(can_ask).collect();
     let total = pending.len();
-    let mut observations: BTreeMap<String, Observation> = BTreeMap::new();
+    let mut log = Log::new(MAX_KEPT);
+    let mut looked: BTreeMap<String, u32> = BTreeMap::new();
     let mut settled = SettledIn::default();
     // What is deferred keeps nobody waiting.
     settled.0.extend(checks.iter().filter(|check| !can_ask(check)).map(|check| (check.address.as_str(), (0, true))));
@@ -75,8 +81,9 @@ pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Prog
         if round == 0 {
             machine.engine = engine.version().await.ok();
         }
-        asked.record(&mut observations);
-        let answers = Answers::of(observations.values());
+        asked.record(&mut log);
+        looked.extend(pending.iter().map(|check| (check.address.clone(), round)));
+        let answers = Answers::of(log.observations.values());
         let now_ms = clock.elapsed().as_millis() as u64;
         pending.retain(|check| {
             let standing = standing(check, &answers, round, now_ms);
@@ -105,7 +112,8 @@ pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Prog
         finished: to_the_millisecond(Timestamp::now()),
         machine,
         labs: plans.iter().map(subject).collect(),
-        observations: observations.into_values().collect(),
+        looked,
+        observations: log.observations.into_values().collect(),
     }
 }
 
@@ -183,7 +191,8 @@ impl Round<'_> {
     }
 
     async fn ask(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Facts> {
-        let scope = Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect(), ..Scope::default() };
+        let scope =
+            Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect(), ..Scope::default() };
         let question = ask.question(&scope).ok()?;
         let asked = {
             let mut answers = self.answers.borrow_mut();
@@ -221,21 +230,98 @@ impl Round<'_> {
         };
         Sample {
             round: self.number,
+            until: None,
             at_ms: start.duration_since(self.clock).as_millis() as u64,
             took_ms: start.elapsed().as_millis() as u64,
             seen,
         }
     }
 
-    fn record(self, observations: &mut BTreeMap<String, Observation>) {
+    fn record(self, log: &mut Log) {
         for (key, asked) in self.answers.into_inner() {
             let Some(Asked { question, sample }) = Rc::into_inner(asked) else { continue };
             let Some(sample) = sample.into_inner() else { continue };
-            let command = Kind::named(&question.probe).map(|kind| kind.command(&question.args)).unwrap_or_default();
-            let new = || Observation { question, command, samples: Vec::new() };
-            observations.entry(key).or_insert_with(new).samples.push(sample);
+            log.add(key, question, sample);
         }
     }
+}
+
+/// What was seen so far, by question.
+struct Log {
+    observations: BTreeMap<String, Observation>,
+    /// How many bytes of evidence there is still room for.
+    left: usize,
+}
+
+impl Log {
+    fn new(left: usize) -> Log {
+        Log { observations: BTreeMap::new(), left }
+    }
+
+    /// Keeps what was seen, in as little room as it takes. Without room, that there was none is what was seen.
+    fn add(&mut self, key: String, question: Question, sample: Sample) {
+        if !self.observations.contains_key(&key) {
+            let command = Kind::named(&question.probe).map(|kind| kind.command(&question.args)).unwrap_or_default();
+            let new = Observation { question, command, samples: Vec::new() };
+            if !self.takes(&new) {
+                // A question that is not there is one that nobody could ask.
+                return;
+            }
+            self.observations.insert(key.clone(), new);
+        }
+        if self.is_more_of_the_same(&key, &sample) {
+            return;
+        }
+        let sample = if self.takes(&sample) { sample } else { Sample { seen: Seen::Unobserved(no_room()), ..sample } };
+        if !self.is_more_of_the_same(&key, &sample) {
+            self.observations.entry(key).and_modify(|observation| observation.samples.push(sample));
+        }
+    }
+
+    /// Whether the latest sample of a question now stands for this one too.
+    fn is_more_of_the_same(&mut self, key: &str, sample: &Sample) -> bool {
+        let latest = self.observations.get_mut(key).and_then(|observation| observation.samples.last_mut());
+        match latest {
+            Some(latest) if latest.last_round() + 1 == sample.round && latest.seen == sample.seen => {
+                latest.until = Some(sample.round);
+                latest.took_ms += sample.took_ms;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether there was room for this.
+    fn takes(&mut self, part: &impl Serialize) -> bool {
+        let mut written = Bytes(0);
+        let left =
+            serde_json::to_writer_pretty(&mut written, part).ok().and_then(|()| self.left.checked_sub(written.0));
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}
+
+/// Counts what is written into it, as it will stand in the file of evidence: indented by a few levels more.
+struct Bytes(usize);
+
+impl io::Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        const INDENT: usize = 8;
+        self.0 += bytes.len() + INDENT * bytes.iter().filter(|byte| **byte == b'\n').count();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn no_room() -> Unobserved {
+    Unobserved::new(
+        Cause::Limit,
+        "en esta corrida se vio más de lo que labrun guarda; probá con menos laboratorios a la vez",
+        "more was seen in this run than labrun keeps; try fewer labs at a time",
+    )
 }
 
 /// Puts the question to its kind. A bug in a probe costs its own answer, never the run's.
@@ -256,4 +342,78 @@ async fn look(question: &Question, cx: &Context<'_>) -> Result<Facts, Unobserved
             "the probe crashed: this is a bug of labrun, please report it",
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn question(name: &str) -> Question {
+        Question { probe: "container".to_owned(), args: json!({ "name": name }), from: Vantage::Vm }
+    }
+
+    fn add(log: &mut Log, name: &str, round: u32, saw: &str) {
+        let question = question(name);
+        let seen = Seen::Facts(Facts::from_iter([("status".to_owned(), Value::from(saw))]));
+        log.add(
+            question.key(),
+            question,
+            Sample { round, until: None, at_ms: 250 * u64::from(round), took_ms: 2, seen },
+        );
+    }
+
+    fn kept<'l>(log: &'l Log, name: &str) -> &'l [Sample] {
+        &log.observations[&question(name).key()].samples
+    }
+
+    #[test]
+    fn what_stays_the_same_is_kept_once_however_often_it_is_seen() {
+        let mut log = Log::new(10_000);
+        for round in 0..5000 {
+            add(&mut log, "ams", round, "running");
+        }
+        add(&mut log, "ams", 5000, "exited");
+        // Nobody asked in round 5001: what was seen then is not known.
+        add(&mut log, "ams", 5002, "exited");
+        let rounds: Vec<_> = kept(&log, "ams").iter().map(|sample| (sample.round, sample.last_round())).collect();
+        assert_eq!(rounds, [(0, 4999), (5000, 5000), (5002, 5002)]);
+        assert_eq!(kept(&log, "ams")[0].took_ms, 10_000);
+        let of = &log.observations[&question("ams").key()];
+        let at = |round| of.at(round).map(|sample| sample.round);
+        assert_eq!(
+            [at(0), at(4999), at(5000), at(5001), at(5002), at(5003)].map(|at| at.unwrap_or(9)),
+            [0, 0, 5000, 9, 5002, 9]
+        );
+    }
+
+    #[test]
+    fn past_the_room_there_is_a_look_sees_nothing_and_the_rest_stands() {
+        let room = 1 << 20;
+        let mut log = Log::new(room);
+        for round in 0..100 {
+            add(&mut log, "web", round, &"x".repeat(100_000 + round as usize));
+            add(&mut log, "small", round, "x");
+        }
+        let observations: Vec<&Observation> = log.observations.values().collect();
+        let size = serde_json::to_string_pretty(&json!({ "observations": observations })).unwrap().len();
+        assert!(size <= room + 1000, "{size}");
+        let web = kept(&log, "web");
+        assert_eq!(web.len(), 11);
+        assert!(web[..10].iter().all(|sample| matches!(sample.seen, Seen::Facts(_))));
+        let Seen::Unobserved(why) = &web[10].seen else { panic!("{web:?}") };
+        assert_eq!((why.cause, web[10].round, web[10].last_round()), (Cause::Limit, 10, 99));
+        // What is small, or is known already, goes on being seen.
+        assert_eq!(kept(&log, "small").len(), 1);
+        assert_eq!(kept(&log, "small")[0].last_round(), 99);
+    }
+
+    #[test]
+    fn a_question_as_long_as_the_room_is_not_kept() {
+        let mut log = Log::new(1000);
+        add(&mut log, &"x".repeat(1000), 0, "running");
+        add(&mut log, "ams", 0, "running");
+        assert_eq!(log.observations.len(), 1);
+    }
 }

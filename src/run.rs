@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use futures_util::future::select_all;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Check, Cli, Command, Judge, Lint, List, ReportArgs};
 use crate::error::{Diagnostic, Error, counted, exit_code, suggestion};
-use crate::evidence::{self, Evidence};
+use crate::evidence::{self, Evidence, Subject};
 use crate::judge::judge;
 use crate::library::{Library, read_source};
 use crate::lint;
@@ -18,14 +20,14 @@ use crate::observe::{Limits, observe};
 use crate::plan::{Plan, Settings, parameters, plan, refuses_setting};
 use crate::points::Points;
 use crate::reference::written;
-use crate::render::{FORMATS, Format, Options};
+use crate::render::{FORMATS, Format, Options, tame};
 use crate::source::Source;
 use crate::text::Lang;
 use crate::verdict::Report;
 use crate::vm::local::Local;
 
-/// Evidence larger than this is not read: it is no honest run of a lab.
-const MAX_EVIDENCE: u64 = 64 << 20;
+/// Evidence larger than this is not read: it is no honest run of a lab. `observe` keeps half as much.
+const MAX_EVIDENCE: u64 = 32 << 20;
 
 /// What labrun takes from its environment, read once.
 #[derive(Debug, Clone, Default)]
@@ -59,24 +61,44 @@ impl Environment {
 
 /// Does what the command line asks for.
 pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
-    let interrupted = async {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Err(Error::Interrupted),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    let work = async {
-        match cli.command {
-            Command::Check(args) => check(args, environment).await,
-            Command::Judge(args) => judge_again(args, environment),
-            Command::List(args) => list(args, environment),
-            Command::Lint(args) => lint_files(args),
-        }
-    };
-    tokio::select! {
-        result = work => result,
-        interruption = interrupted => interruption,
+    match cli.command {
+        // Only a run has processes under way, which must not outlive it.
+        Command::Check(args) => tokio::select! {
+            biased;
+            () = interrupted() => Err(Error::Interrupted),
+            result = check(args, environment) => result,
+        },
+        Command::Judge(args) => judge_again(args, environment),
+        Command::List(args) => list(args, environment),
+        Command::Lint(args) => lint_files(args),
     }
+}
+
+/// Waits for a signal that asks the process to end.
+async fn interrupted() {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    // What `nohup` and the like made it ignore goes on being ignored.
+    let ignored = ignored_signals();
+    let heeded = signals.into_iter().filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 0);
+    let waits = heeded.filter_map(|kind| signal(kind).ok()).map(|mut signal| {
+        Box::pin(async move {
+            if signal.recv().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        })
+    });
+    let waits: Vec<_> = waits.collect();
+    if waits.is_empty() {
+        std::future::pending::<()>().await;
+    }
+    select_all(waits).await;
+}
+
+/// The signals that whoever started this process made it ignore, one bit each; none where nobody can tell.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 /// Says on standard error why a command could not do its work.
@@ -117,12 +139,14 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
     .await;
     bar.finish_and_clear();
 
+    let report = judge(&plans, &evidence);
+    // That one of them cannot be written does not take the other away.
+    let reported = write_report(&report, &args.report, environment);
     if let Some(path) = &args.evidence {
         let json = serde_json::to_string_pretty(&evidence).expect("evidence is plain data");
         write_file(path, &(json + "\n"))?;
     }
-    let report = judge(&plans, &evidence);
-    write_report(&report, &args.report, environment)?;
+    reported?;
     Ok(exit_code(report.outcome))
 }
 
@@ -140,11 +164,18 @@ fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error
         given.insert(id, source);
     }
     let mut planned = Vec::new();
+    let mut subjects: Vec<Target> = Vec::new();
     for subject in &evidence.labs {
         let settings = subject.params.iter().map(|(name, value)| (name.clone(), written(value))).collect();
-        let source = given.get(&subject.lab).map_or_else(|| library.lab(&subject.lab), Ok)?;
-        let plan = plans([(source, &settings, subject.steps.as_slice())], &library)?.remove(0);
-        if plan.digest != subject.digest {
+        let source = match given.get(&subject.lab) {
+            Some(source) => source,
+            None => library.lab(&subject.lab).map_err(|error| not_at_hand(&error, subject))?,
+        };
+        let mut plan = plans([(source, &settings, subject.steps.as_slice())], &library)?.remove(0);
+        if plan.digest == subject.digest {
+            // The same lab: where a copy of it lies today is no part of the report.
+            plan.source.clone_from(&subject.source);
+        } else {
             if !given.contains_key(&subject.lab) {
                 let why = format!(
                     "it was recorded for another version of `{}` than {}; to judge it by a version of your choice, \
@@ -157,7 +188,10 @@ fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error
             say(&format!("labrun: `{}` {what}", subject.lab));
         }
         planned.push(plan);
+        subjects.push((source.clone(), subject.steps.clone()));
     }
+    check_ids(&planned)?;
+    check_steps(&planned, &subjects, &library)?;
     let report = judge(&planned, &evidence);
     write_report(&report, &args.report, environment)?;
     Ok(exit_code(report.outcome))
@@ -185,7 +219,7 @@ fn list(args: List, environment: &Environment) -> Result<ExitCode, Error> {
 fn lint_files(args: Lint) -> Result<ExitCode, Error> {
     let mut mistakes = Vec::new();
     for file in &args.files {
-        mistakes.extend(lint::lint(&read_source(file)?, &library_beside(file)?));
+        mistakes.extend(lint::lint(&read_source(file)?, &library_beside(file)?, name_in_library(file)));
     }
     if mistakes.is_empty() {
         write_stdout(&format!("{}: no mistakes\n", counted(args.files.len(), "file")))?;
@@ -194,11 +228,24 @@ fn lint_files(args: Lint) -> Result<ExitCode, Error> {
     Err(Error::Authoring(mistakes))
 }
 
+/// What the name of a file says that it holds: that of one in a folder `labs` is what users type.
+fn name_in_library(file: &Path) -> Option<&str> {
+    real_folder(file).ends_with("labs").then_some(file.file_stem()?.to_str()?)
+}
+
+/// The folder a file lies in. Of `x.yaml` only the file system knows which that is.
+fn real_folder(file: &Path) -> PathBuf {
+    let folder = folder_of(file);
+    folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
 /// The labs and checks that a file of the folder `labs`, `labs/worlds` or `checks` belongs to.
 fn library_beside(file: &Path) -> Result<Library, Error> {
-    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    // Of `x.yaml` only the file system knows in which folder it is.
-    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let (folder, real) = (folder_of(file), real_folder(file));
     if real.ends_with("labs/worlds") {
         return match folder.parent().filter(|_| folder.file_name().is_some()) {
             Some(labs) if labs == Path::new("") => Library::of_folder(Path::new(".")),
@@ -288,8 +335,7 @@ fn check_steps(plans: &[Plan], subjects: &[Target], library: &Library) -> Result
 /// That a result cannot be written is better known before a run than after it.
 fn check_folders(files: [&Option<PathBuf>; 2]) -> Result<(), Error> {
     for path in files.into_iter().flatten() {
-        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        std::fs::read_dir(folder).map_err(|error| Error::File { path: path.display().to_string(), error })?;
+        std::fs::read_dir(folder_of(path)).map_err(|error| Error::File { path: path.display().to_string(), error })?;
     }
     Ok(())
 }
@@ -305,6 +351,7 @@ fn plans<'a>(
             Ok(plan) => planned.push(plan),
             Err(more) => mistakes.extend(more),
         }
+        mistakes.extend(library.name_of(source).and_then(|name| lint::misnamed(source, name)));
     }
     if mistakes.is_empty() { Ok(planned) } else { Err(Error::Authoring(mistakes)) }
 }
@@ -319,7 +366,7 @@ fn read_evidence(path: &Path) -> Result<Evidence, Error> {
     let name = path.display().to_string();
     let failed = |error| Error::File { path: name.clone(), error };
     if std::fs::metadata(path).map_err(failed)?.len() > MAX_EVIDENCE {
-        return Err(Error::Format { path: name, why: "larger than 64 MiB".to_owned() });
+        return Err(Error::Format { path: name, why: "larger than 32 MiB".to_owned() });
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
     let refused =
@@ -330,7 +377,21 @@ fn read_evidence(path: &Path) -> Result<Evidence, Error> {
         let why = format!("this labrun reads `{}`, not `{}`", evidence::FORMAT, version.format);
         return Err(Error::Format { path: name, why });
     }
-    serde_json::from_str(&text).map_err(refused)
+    let mut evidence: Evidence = serde_json::from_str(&text).map_err(refused)?;
+    if evidence.labs.is_empty() {
+        return Err(Error::Format { path: name, why: "evidence of no lab".to_owned() });
+    }
+    // labrun writes them in order; whoever judges relies on it.
+    for observation in &mut evidence.observations {
+        observation.samples.sort_by_key(|sample| sample.round);
+    }
+    Ok(evidence)
+}
+
+/// Says of a lab that is not at hand how to judge by it all the same.
+fn not_at_hand(error: &Error, subject: &Subject) -> Error {
+    let from = tame(&subject.source, 200);
+    Error::Usage(format!("{error}. It was recorded from {from}: give its file with `--lab FILE`"))
 }
 
 fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -> Result<(), Error> {

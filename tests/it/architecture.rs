@@ -21,7 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("decode", &["error", "node", "source"]),
     ("params", &["decode", "error", "node", "reference"]),
     ("lab", &["decode", "node", "points", "text", "vantage"]),
-    ("library", &["error", "source"]),
+    ("library", &["error", "lab", "source"]),
     ("reference", &["evidence"]),
     ("expect", &["decode", "error", "node", "reference", "text", "verdict"]),
     (

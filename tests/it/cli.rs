@@ -57,8 +57,8 @@ fn every_command_explains_itself() {
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
     for (args, said) in [
-        (&["check", "lba1"][..], "labrun: there is no lab `lba1`; did you mean `lab1`?\n"),
-        (&["check", "x"], "labrun: there is no lab `x`; known here: `lab1`, `lab2`\n"),
+        (&["check", "lba1"][..], "labrun: there is no lab `lba1` among those built in; did you mean `lab1`?\n"),
+        (&["check", "x"], "labrun: there is no lab `x` among those built in; known here: `lab1`, `lab2`\n"),
         (&["check", "lab1/prot"], "labrun: lab `lab1` has no step `prot`; did you mean `port`?\n"),
         (
             &["check", "lab1/x"],
@@ -291,7 +291,13 @@ fn evidence_is_judged_in_every_format_and_the_ending_of_the_output_chooses_it() 
 fn evidence_of_another_version_of_the_lab_is_refused_unless_a_lab_is_named() {
     // Written for labs of its own, of which the binary has none.
     let output = labrun_in(&case("all-pass"), &["judge", "evidence.json"], &[]);
-    says(&output, 2, "", "labrun: there is no lab `all-pass`; known here: `lab1`, `lab2`\n");
+    says(
+        &output,
+        2,
+        "",
+        "labrun: there is no lab `all-pass` among those built in; known here: `lab1`, `lab2`. It was recorded from \
+         lab.yaml: give its file with `--lab FILE`\n",
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.json");
@@ -358,8 +364,8 @@ fn what_is_no_evidence_is_refused_with_the_reason() {
     let output = labrun_in(folder.path(), &["judge", "e.json"], &[]);
     says(&output, 2, "", "labrun: e.json: stream did not contain valid UTF-8\n");
     // Large enough to be refused unread.
-    std::fs::File::create(folder.path().join("e.json")).unwrap().set_len((64 << 20) + 1).unwrap();
-    says(&labrun_in(folder.path(), &["judge", "e.json"], &[]), 2, "", "labrun: e.json: larger than 64 MiB\n");
+    std::fs::File::create(folder.path().join("e.json")).unwrap().set_len((32 << 20) + 1).unwrap();
+    says(&labrun_in(folder.path(), &["judge", "e.json"], &[]), 2, "", "labrun: e.json: larger than 32 MiB\n");
     let huge = folder.path().join("huge.yaml");
     std::fs::File::create(&huge).unwrap().set_len((1 << 20) + 1).unwrap();
     says(&labrun_in(folder.path(), &["lint", "huge.yaml"], &[]), 2, "", "labrun: huge.yaml: larger than 1 MiB\n");
@@ -374,4 +380,192 @@ fn two_labs_of_one_name_in_one_run_are_refused() {
     let copy = copy.to_str().unwrap();
     let said = format!("labrun: two labs of this run are called `lab1`: built-in/labs/lab1.yaml and {copy}\n");
     says(&labrun(&["check", "lab1", copy]), 2, "", &said);
+}
+
+// ---- what a run leaves ----------------------------------------------------------------------------------------
+
+/// A lab called `name` that runs `command`, which never prints what it should.
+fn lab_of_a_command(name: &str, command: &[&str], within: &str) -> String {
+    format!(
+        "labrun: lab/v1\nid: {name}\ntitle: {{es: x, en: x}}\nsteps:\n  - id: s\n    title: {{es: x, en: x}}\n    \
+         checks:\n      - id: c\n        points: 1\n        claim: {{es: x, en: x}}\n        probe: {{command: {{run: \
+         {command:?}}}}}\n        expect: {{stdout: {{contains: never}}}}\n        within: {within}\n        hints: [{{id: \
+         h, say: [{{es: x, en: x}}]}}]\n"
+    )
+}
+
+#[test]
+fn what_is_looked_at_again_and_again_is_kept_once_while_it_stays_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, command, samples) in [("same", &["echo", "x"][..], 1..=1), ("other", &["date", "+%N"], 3..=100)] {
+        std::fs::write(folder.path().join("x.yaml"), lab_of_a_command(name, command, "1s")).unwrap();
+        let checked = labrun_in(folder.path(), &["check", "x.yaml", "--evidence", "e.json"], &[]);
+        assert_eq!(checked.status.code(), Some(1), "{}", text(&checked.stderr));
+        let evidence: Evidence = serde_json::from_slice(&std::fs::read(folder.path().join("e.json")).unwrap()).unwrap();
+        let seen = &evidence.observations[0].samples;
+        assert!(samples.contains(&seen.len()), "{name}: {seen:?}");
+        let last = seen.last().unwrap().last_round();
+        assert!(last >= 2, "{name}: {seen:?}");
+        assert_eq!(evidence.looked, [(format!("{name}/s/c"), last)].into());
+        let judged = labrun_in(folder.path(), &["judge", "e.json", "--lab", "x.yaml"], &[]);
+        assert_eq!(text(&judged.stdout), text(&checked.stdout), "{name}");
+    }
+}
+
+#[test]
+fn a_lab_that_is_the_same_wherever_it_lies_gives_the_same_report() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(here.path().join("labs")).unwrap();
+    std::fs::copy(root().join("labs/lab1.yaml"), here.path().join("labs/lab1.yaml")).unwrap();
+    let evidence = here.path().join("e.json");
+    let evidence = evidence.to_str().unwrap();
+    for format in ["text", "json", "html"] {
+        let checked = labrun_in(here.path(), &["check", "lab1", "--format", format, "--evidence", evidence], &[]);
+        for folder in [&here, &there] {
+            let judged = labrun_in(folder.path(), &["judge", evidence, "--format", format], &[]);
+            assert_eq!(text(&judged.stdout), text(&checked.stdout), "{format}: {}", text(&judged.stderr));
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_for_the_evidence_takes_no_report_away_nor_the_other_way_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| labrun_in(folder.path(), &[&["check", "lab1", "--lang", "en"], args].concat(), &[]);
+    let output = run(&["--evidence", "/dev/full"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "labrun: /dev/full: No space left on device (os error 28)\n");
+    assert!(text(&output.stdout).contains("undetermined"));
+    let output = run(&["--evidence", "e.json", "--output", "/dev/full"]);
+    says(&output, 2, "", "labrun: /dev/full: No space left on device (os error 28)\n");
+    assert!(folder.path().join("e.json").metadata().unwrap().len() > 100);
+}
+
+#[test]
+fn a_run_that_is_told_to_end_leaves_no_process_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    for (n, signal) in ["INT", "TERM", "HUP"].into_iter().enumerate() {
+        let naps = format!("{}.{}{n}", 70, std::process::id());
+        std::fs::write(folder.path().join("x.yaml"), lab_of_a_command("x", &["sleep", &naps], "1s")).unwrap();
+        // Whoever runs the tests may have been made to ignore some (`nohup make test`).
+        let mut labrun = Command::new("env");
+        labrun.args(["--default-signal", env!("CARGO_BIN_EXE_labrun")]);
+        labrun.current_dir(&folder).args(["check", "x.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = labrun.spawn().unwrap();
+        assert!(comes_true(|| sleeps(&naps)), "{signal}: it never began");
+        let killed = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let output = child.wait_with_output().unwrap();
+        says(&output, 130, "", "labrun: interrupted: nothing was graded\n");
+        assert!(comes_true(|| !sleeps(&naps)), "{signal}: it sleeps on");
+    }
+}
+
+#[test]
+fn what_a_run_was_started_to_ignore_does_not_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let naps = format!("3.{}", std::process::id());
+    std::fs::write(folder.path().join("x.yaml"), lab_of_a_command("x", &["sleep", &naps], "1s")).unwrap();
+    let mut labrun = Command::new("sh");
+    labrun.current_dir(&folder).args(["-c", "trap '' HUP; exec \"$0\" check x.yaml", env!("CARGO_BIN_EXE_labrun")]);
+    let child = labrun.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(comes_true(|| sleeps(&naps)));
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
+}
+
+/// Whether a process with this argument runs.
+fn sleeps(argument: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path().join("cmdline")));
+    let wanted = format!("sleep\0{argument}\0");
+    processes.filter_map(|path| std::fs::read_to_string(path).ok()).any(|line| line == wanted)
+}
+
+fn comes_true(happened: impl Fn() -> bool) -> bool {
+    (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        happened()
+    })
+}
+
+// ---- names of labs --------------------------------------------------------------------------------------------
+
+#[test]
+fn a_lab_is_called_as_its_file_is_or_nobody_finds_it_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = std::fs::read_to_string(case("all-pass").join("lab.yaml")).unwrap().replace("all-pass", "bar");
+    std::fs::create_dir(folder.path().join("labs")).unwrap();
+    std::fs::write(folder.path().join("labs/foo.yaml"), &lab).unwrap();
+    std::fs::write(folder.path().join("foo.yaml"), &lab).unwrap();
+    let run = |args: &[&str]| labrun_in(folder.path(), args, &[]);
+    // By its path it may be called anything.
+    assert_eq!(run(&["check", "./foo.yaml", "--evidence", "e.json"]).status.code(), Some(4));
+    assert_eq!(run(&["lint", "foo.yaml"]).status.code(), Some(0));
+    for args in [&["lint", "labs/foo.yaml"][..], &["check", "foo"], &["list"]] {
+        let output = run(args);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{args:?}: {said}");
+        assert!(
+            said.contains("`labs/foo.yaml` holds a lab called `bar`") && said.contains("labs/foo.yaml:2:5"),
+            "{said}"
+        );
+        assert!(said.contains("rename one of them") && said.ends_with("labrun: 1 mistake\n"), "{said}");
+    }
+    // Evidence of a lab that was given by its path can be judged only with that path.
+    says(
+        &run(&["judge", "e.json"]),
+        2,
+        "",
+        "labrun: there is no lab `bar` in labs; known here: `foo`. It was recorded from ./foo.yaml: give its file with \
+         `--lab FILE`\n",
+    );
+    assert_eq!(run(&["judge", "e.json", "--lab", "foo.yaml"]).status.code(), Some(4));
+}
+
+#[test]
+fn a_folder_called_labs_that_holds_none_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let labs = folder.path().join("labs");
+    std::fs::create_dir(&labs).unwrap();
+    let list = || labrun_in(folder.path(), &["list", "--lang", "en"], &[]);
+    assert!(text(&list().stdout).contains(ENGLISH));
+    std::fs::write(labs.join("results.yaml"), "ana: 8\nbruno: 9\n").unwrap();
+    assert!(text(&list().stdout).contains(ENGLISH));
+    // A lab with mistakes, or for a newer labrun, is one.
+    for begins in ["labrun: lab/v1\n", "labrun: \"lab/v2\"\n"] {
+        std::fs::write(labs.join("mine.yaml"), begins).unwrap();
+        assert_eq!(list().status.code(), Some(3));
+    }
+    says(
+        &labrun_in(folder.path(), &["check", "x"], &[]),
+        2,
+        "",
+        "labrun: there is no lab `x` in labs; known here: `mine`, `results`\n",
+    );
+}
+
+#[test]
+fn evidence_of_nothing_is_no_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read_to_string(case("all-pass").join("evidence.json")).unwrap();
+    let lab = case("all-pass").join("lab.yaml");
+    let mut evidence: Value = serde_json::from_str(&whole).unwrap();
+    let judge = |evidence: &Value| {
+        std::fs::write(folder.path().join("e.json"), evidence.to_string()).unwrap();
+        labrun_in(folder.path(), &["judge", "e.json", "--lab", lab.to_str().unwrap()], &[])
+    };
+    evidence["labs"][0]["steps"] = serde_json::json!(["page", "wings"]);
+    says_last(&judge(&evidence), "labrun: lab `all-pass` has no step `wings`; known here: `server`, `page`, `outside`");
+    let twice = [evidence["labs"][0].clone(), evidence["labs"][0].clone()];
+    evidence["labs"] = twice.to_vec().into();
+    says_last(&judge(&evidence), "labrun: two labs of this run are called `all-pass`: ");
+    evidence["labs"] = Value::Array(Vec::new());
+    says_last(&judge(&evidence), "labrun: e.json: evidence of no lab");
+}
+
+#[track_caller]
+fn says_last(output: &Output, said: &str) {
+    let stderr = text(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+    assert!(stderr.lines().last().unwrap().starts_with(said), "{stderr}");
 }

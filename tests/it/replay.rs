@@ -48,7 +48,9 @@ const CASES: &[(&str, i32, &str)] = &[
     ("control-failed", 4, "unknown pass"),
     // Of a cut list, what is found is found; what is not found is not known to be absent.
     ("truncated", 4, "unknown pass unknown"),
+    // Also of the round that began in time for what it needs, and was late for itself.
     ("holds-within", 0, "pass pass"),
+    // What is seen in a round that only another check asked for comes too late.
     ("holds-too-late", 1, "fail pass"),
     ("missed-bonus", 0, "pass fail"),
     ("missing-observation", 4, "pass unknown"),
@@ -154,6 +156,34 @@ fn a_corrected_lab_changes_the_verdict_of_old_evidence_without_a_machine() {
     assert_eq!(after, [Outcome::Pass, Outcome::Fail, Outcome::Blocked]);
 }
 
+#[test]
+fn evidence_of_any_size_and_shape_is_judged_in_time() {
+    let lab = "labrun: lab/v1\nid: long\ntitle: {es: x, en: x}\nsteps:\n  - id: s\n    title: {es: x, en: x}\n    \
+               checks:\n      - id: c\n        points: 1\n        claim: {es: x, en: x}\n        given: {box: {container: \
+               {name: a}}}\n        probe: {container: {name: b}}\n        expect: {status: good}\n        hints: [{id: \
+               h, say: [{es: x, en: x}]}]\n";
+    let plans = [plan(&Source::new("long.yaml", lab), &BTreeMap::new(), &Settings::new(), &[]).unwrap()];
+    let mut evidence = evidence_for(&plans, |_| Some(facts("bad")));
+    // One sample that claims all rounds there can be, and a hundred thousand that take for ever each.
+    evidence.observations[0].samples[0].until = Some(u32::MAX);
+    let sample = |round| Sample { round, until: None, at_ms: u64::MAX, took_ms: u64::MAX, seen: facts("bad") };
+    evidence.observations[1].samples = (0..100_000).map(sample).collect();
+    let start = std::time::Instant::now();
+    let report = judge(&plans, &evidence);
+    let check = report.checks().next().unwrap();
+    assert_eq!((check.outcome, check.took_ms), (Outcome::Fail, u64::MAX));
+    // In the last round it holds after all.
+    evidence.observations[1].samples[99_999].seen = facts("good");
+    assert_eq!(judge(&plans, &evidence).outcome, Outcome::Pass);
+    // Samples that say they end before they begin, and claim every round there is.
+    evidence.observations[1].samples.truncate(2);
+    evidence.observations[1].samples[1].until = Some(0);
+    assert_eq!(judge(&plans, &evidence).outcome, Outcome::Fail);
+    evidence.observations[1].samples[1].until = Some(u32::MAX);
+    assert_eq!(judge(&plans, &evidence).outcome, Outcome::Fail);
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}
+
 // ---- real evidence -------------------------------------------------------------------------------------------
 
 const RECORD_ANEW: &str = "\n
@@ -257,12 +287,16 @@ fn evidence_for(plans: &[Plan], mut answer: impl FnMut(&Ask) -> Option<Seen>) ->
         let named = check.given.iter().map(|(name, ask)| (Some(name.as_str()), ask));
         let asks = named.chain(check.control.as_ref().map(|(ask, _)| (None, ask))).chain([(None, &check.ask)]);
         for (name, ask) in asks {
-            let scope = Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect(), ..Scope::default() };
+            let scope = Scope {
+                own: None,
+                given: given.iter().map(|(name, facts)| (*name, facts)).collect(),
+                ..Scope::default()
+            };
             let Ok(question) = ask.question(&scope) else { continue };
             let key = question.key();
             if !observations.contains_key(&key) {
                 let Some(seen) = answer(ask) else { continue };
-                let samples = vec![Sample { round: 0, at_ms: 0, took_ms: 1, seen }];
+                let samples = vec![Sample { round: 0, until: None, at_ms: 0, took_ms: 1, seen }];
                 observations.insert(key.clone(), Observation { question, command: String::new(), samples });
             }
             if let (Some(name), Seen::Facts(facts)) = (name, &observations[&key].samples[0].seen) {
@@ -277,6 +311,7 @@ fn evidence_for(plans: &[Plan], mut answer: impl FnMut(&Ask) -> Option<Seen>) ->
         finished: String::new(),
         machine: Machine::default(),
         labs: Vec::new(),
+        looked: BTreeMap::new(),
         observations: observations.into_values().collect(),
     }
 }
