@@ -1,5 +1,6 @@
 //! The machine labrun runs on. Knows no environment but what it is given.
 
+mod files;
 mod process;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::evidence::{Cause, Machine, Unobserved};
 use crate::vantage::Vantage;
-use crate::vm::{Bounded, ByteStream, Command, DialError, Output, Vm};
+use crate::vm::{Bounded, ByteStream, Command, DialError, FileError, FileText, Output, Vm};
 
 /// The engine's socket where nobody says otherwise.
 const SOCKET: &str = "/var/run/docker.sock";
@@ -155,6 +156,18 @@ impl Vm for Local {
 
     async fn run(&self, command: &Command, patience: Duration) -> Result<Output, Unobserved> {
         process::run(command, &self.env, patience).await
+    }
+
+    async fn read_file(&self, path: &str, max_bytes: usize) -> Result<FileText, FileError> {
+        files::aside(path, move |path| files::read(path, max_bytes)).await
+    }
+
+    async fn list_directory(&self, path: &str, max: usize) -> Result<Vec<String>, FileError> {
+        files::aside(path, move |path| files::list(path, max)).await
+    }
+
+    async fn read_link(&self, path: &str) -> Result<String, FileError> {
+        files::aside(path, files::link).await
     }
 
     async fn outward(&self) -> Result<IpAddr, Unobserved> {

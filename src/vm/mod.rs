@@ -125,6 +125,15 @@ pub trait Vm: Send + Sync {
     /// Runs `command` on the machine to its end or for at most `patience`; kills what is left of it then.
     async fn run(&self, command: &Command, patience: Duration) -> Result<Output, Unobserved>;
 
+    /// The first `max_bytes` bytes of the regular file at `path`, which is absolute; symbolic links are followed.
+    async fn read_file(&self, path: &str, max_bytes: usize) -> Result<FileText, FileError>;
+
+    /// The names in the directory at `path`, at most `max` of them, in no particular order.
+    async fn list_directory(&self, path: &str, max: usize) -> Result<Vec<String>, FileError>;
+
+    /// What a symbolic link says, unresolved.
+    async fn read_link(&self, path: &str) -> Result<String, FileError>;
+
     /// The address by which the machine is known beyond its own loopback.
     async fn outward(&self) -> Result<IpAddr, Unobserved>;
 
@@ -159,6 +168,32 @@ pub enum DialError {
     /// labrun's own limit, such as its number of open files.
     #[error("labrun's own limit: {0}")]
     Limit(String),
+}
+
+/// What a file of the machine says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileText {
+    /// Its beginning.
+    pub bytes: Vec<u8>,
+    /// Whether there is more.
+    pub cut: bool,
+}
+
+/// Why a file could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// It is not there, or ceased to be while it was read, as files of a process do with it.
+    #[error("not found")]
+    NotFound,
+    /// labrun's user may not read it.
+    #[error("permission denied")]
+    Denied,
+    /// It is there, and is not what was asked for: a directory, a pipe, a device.
+    #[error("not a file of that kind")]
+    WrongKind,
+    /// The machine, or the way to it, failed.
+    #[error("{0}")]
+    Broken(String),
 }
 
 /// A program to run on the machine, never through a shell.
