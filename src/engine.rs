@@ -147,6 +147,12 @@ impl<'a> Engine<'a> {
         })
     }
 
+    /// The container `id` as it is by now, whatever this round saw of it.
+    pub async fn afresh(&self, id: &str) -> Result<Option<ContainerState>, Unobserved> {
+        let docker = self.docker().await?;
+        Ok(self.ask(docker.inspect_container(id, None)).await?.map(ContainerState::of))
+    }
+
     /// Every container there is, by name.
     pub async fn containers(&self) -> Result<&[Listed], Unobserved> {
         let list = || async {

@@ -25,6 +25,8 @@ pub struct ContainerState {
     pub status: String,
     /// Whether its process is alive: running, or paused and therefore silent.
     pub running: bool,
+    /// Its first process, by the number the machine gives it; none while it does not run.
+    pub pid: Option<u32>,
     /// The exit code of its last end.
     pub exit_code: Option<i64>,
     /// Why the engine could not start it.
@@ -122,6 +124,7 @@ impl ContainerState {
             service: label("com.docker.compose.service"),
             running: matches!(status.as_str(), "running" | "paused"),
             status,
+            pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
             exit_code: state.exit_code,
             error: filled(state.error),
             oom_killed: state.oom_killed,

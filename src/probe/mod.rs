@@ -4,11 +4,13 @@
 mod command;
 mod container;
 mod http;
+mod inside;
 mod mount;
 mod network;
 mod port;
 mod postgres;
 mod reach;
+mod sockets;
 mod volume;
 
 use std::future::Future;
@@ -37,6 +39,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<reach::Reach>(),
     Kind::of::<postgres::Postgres>(),
     Kind::of::<http::Http>(),
+    Kind::of::<sockets::Sockets>(),
     Kind::of::<command::Command>(),
 ];
 
