@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{ContainerSummary, Network, NetworkInspect, Volume};
-use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions};
+use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, TopOptions};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::evidence::{Cause, Unobserved};
@@ -151,6 +151,31 @@ impl<'a> Engine<'a> {
     pub async fn afresh(&self, id: &str) -> Result<Option<ContainerState>, Unobserved> {
         let docker = self.docker().await?;
         Ok(self.ask(docker.inspect_container(id, None)).await?.map(ContainerState::of))
+    }
+
+    /// The processes of the running container `id` by now, by the numbers the machine gives them; none when it does
+    /// not run any more.
+    pub async fn pids(&self, id: &str) -> Result<Option<Vec<u32>>, Unobserved> {
+        let docker = self.docker().await?;
+        let options = TopOptions { ps_args: "-eo pid".to_owned() };
+        let top = match self.bounded(docker.top_processes(id, Some(options))).await? {
+            Ok(top) => top,
+            // The engine's words for a container that does not run differ from version to version.
+            Err(error) => {
+                let runs = self.afresh(id).await?.is_some_and(|state| state.running);
+                return if runs { Err(broken(&error)) } else { Ok(None) };
+            }
+        };
+        let column = top.titles.iter().flatten().position(|title| title == "PID");
+        let rows = top.processes.unwrap_or_default();
+        let pids = rows.iter().map(|row| row.get(column?)?.parse().ok()).collect::<Option<Vec<u32>>>();
+        pids.map(Some).ok_or_else(|| {
+            Unobserved::new(
+                Cause::Malformed,
+                "no se entiende la lista de procesos del motor de Docker",
+                "the Docker engine's list of processes makes no sense",
+            )
+        })
     }
 
     /// Every container there is, by name.

@@ -9,7 +9,9 @@ mod mount;
 mod network;
 mod port;
 mod postgres;
+mod processes;
 mod reach;
+mod routes;
 mod sockets;
 mod volume;
 
@@ -40,6 +42,8 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<postgres::Postgres>(),
     Kind::of::<http::Http>(),
     Kind::of::<sockets::Sockets>(),
+    Kind::of::<processes::Processes>(),
+    Kind::of::<routes::Routes>(),
     Kind::of::<command::Command>(),
 ];
 

@@ -17,6 +17,8 @@ const MANY: usize = 200;
 pub struct At {
     /// A process there: 1 for the VM itself, else the container's first.
     pub pid: u32,
+    /// The container's id.
+    pub container: Option<String>,
 }
 
 /// Why a look into `/proc` came to nothing.
@@ -54,7 +56,7 @@ pub async fn look<'c, T>(
         sheet.fact("found", json!(null));
         sheet.fact("names", json!([]));
         sheet.fact("running", true);
-        return match look(cx, At { pid: 1 }).await {
+        return match look(cx, At { pid: 1, container: None }).await {
             Ok(seen) => Ok((sheet, Some(seen))),
             Err(Lost::Unobserved(unobserved)) => Err(unobserved),
             Err(Lost::Gone) => Err(out_of_sight(1)),
@@ -69,7 +71,7 @@ pub async fn look<'c, T>(
         sheet.fact("running", pid.is_some());
         let Some(now) = pid else { return Ok((sheet, None)) };
         let seen = match is_of(cx, now, &state.id).await {
-            Ok(()) => look(cx, At { pid: now }).await,
+            Ok(()) => look(cx, At { pid: now, container: Some(state.id.clone()) }).await,
             Err(lost) => Err(lost),
         };
         match seen {

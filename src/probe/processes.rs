@@ -1,0 +1,346 @@
+//! Processes as the VM sees them, with the users they run as: on the VM, and inside when a user namespace is between.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::evidence::{Facts, Unobserved};
+use crate::probe::inside::{self, At, Lost};
+use crate::probe::{Context, Probe, Sheet, quote};
+
+/// How many processes are looked at, and how many are reported.
+const MANY: usize = 1000;
+
+/// How many names in `/proc` are looked through for processes.
+const ENTRIES: usize = 16_000;
+
+/// How much of a process' arguments is read, in bytes, and how many of them are reported.
+const ARGS: usize = 4096;
+const WORDS: usize = 100;
+
+/// How much of its other files is read.
+const FILE: usize = 16 << 10;
+
+/// How many letters of a name the kernel keeps.
+const KEPT: usize = 15;
+
+/// Looks at processes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Processes {
+    /// A compose service (while it runs) or the exact name of a container; all of the VM where none is named.
+    pub container: Option<String>,
+    /// Only those of exactly this name: the program's, not a word of somebody's command line.
+    pub name: Option<String>,
+}
+
+#[async_trait]
+impl Probe for Processes {
+    const NAME: &'static str = "processes";
+    const FACTS: &'static [(&'static str, &'static str)] = &[
+        ("found", "`one`, `none`, `several`, or null when no container was asked for"),
+        ("names", "the exact names of those that answer to the name"),
+        ("running", "whether it runs, or is paused; the VM does"),
+        ("processes", "a list of {pid, main, name, args, uid_host, uid_inside, user_namespace}, absent unless it runs"),
+        ("uids", "the users of the VM they run as: numbers, sorted, each once; absent unless it runs"),
+        ("truncated", "the names of facts that are cut because there was too much"),
+    ];
+
+    async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
+        let (mut sheet, seen) = inside::look(cx, self.container.as_deref(), processes).await?;
+        if let Some(seen) = seen {
+            seen.report(self.name.as_deref(), &mut sheet);
+        }
+        Ok(sheet.done())
+    }
+
+    fn command(&self) -> String {
+        match (&self.container, &self.name) {
+            (Some(container), _) => format!("docker top {} -eo pid,uid,comm,args", quote(container)),
+            (None, Some(name)) => format!("ps -o pid,uid,comm,args -C {}", quote(name)),
+            (None, None) => "ps -eo pid,uid,comm,args".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    processes: Vec<Process>,
+    cut: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Process {
+    pid: u32,
+    main: bool,
+    name: String,
+    args: Vec<String>,
+    uid_host: u32,
+    uid_inside: Option<u32>,
+    user_namespace: bool,
+}
+
+fn processes<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Seen, Lost>> {
+    Box::pin(async move {
+        let mut seen = Seen::default();
+        let mut pids = match &at.container {
+            // Of the engine, who knows which are the container's; not from what `ps` says of them.
+            Some(id) => cx.engine.pids(id).await?.ok_or(Lost::Gone)?,
+            None => {
+                let listed = cx.patiently(cx.vm.list_directory("/proc", ENTRIES)).await?;
+                let names = listed.transpose().map_err(|error| inside::lost("/proc", &error))?.unwrap_or_default();
+                seen.cut = names.len() == ENTRIES;
+                names.iter().filter_map(|name| name.parse().ok()).collect::<Vec<u32>>()
+            }
+        };
+        // Where /proc hides others' processes, what it shows is not all there is.
+        if !pids.contains(&at.pid) {
+            return Err(Lost::Gone);
+        }
+        pids.sort();
+        pids.dedup();
+        for pid in pids {
+            if seen.processes.len() == MANY {
+                seen.cut = true;
+                break;
+            }
+            match process(cx, pid, pid == at.pid).await {
+                Ok(process) => seen.processes.extend(process),
+                // It ended since it was listed. Where it was the container's first, the container did.
+                Err(Lost::Gone) if pid != at.pid => {}
+                Err(lost) => return Err(lost),
+            }
+        }
+        Ok(seen)
+    })
+}
+
+/// One process; none when it is the kernel's own, or ended and only its parent has not noticed.
+async fn process(cx: &Context<'_>, pid: u32, main: bool) -> Result<Option<Process>, Lost> {
+    let path = |file: &str| format!("/proc/{pid}/{file}");
+    let status = inside::text(cx, &path("status"), FILE).await?;
+    let status = String::from_utf8_lossy(&status.bytes).into_owned();
+    let status = Status::parse(&status).ok_or_else(|| inside::malformed(&path("status")))?;
+    if status.is_zombie || status.is_kernel {
+        return Ok(None);
+    }
+    let map = inside::text(cx, &path("uid_map"), FILE).await?;
+    let map = String::from_utf8_lossy(&map.bytes).into_owned();
+    let map = uid_map(&map).ok_or_else(|| inside::malformed(&path("uid_map")))?;
+    let line = inside::text(cx, &path("cmdline"), ARGS).await?;
+    Ok(Some(Process {
+        pid,
+        main,
+        name: status.name,
+        args: words(&line.bytes),
+        uid_host: status.uid,
+        uid_inside: map.iter().find_map(|range| range.inside(status.uid)),
+        user_namespace: map != [Range::ALL],
+    }))
+}
+
+impl Seen {
+    fn report(self, name: Option<&str>, sheet: &mut Sheet) {
+        let chosen: Vec<Process> =
+            self.processes.into_iter().filter(|process| name.is_none_or(|name| process.is_called(name))).collect();
+        let uids: BTreeSet<u32> = chosen.iter().map(|process| process.uid_host).collect();
+        sheet.list("processes", chosen.iter().map(|process| json!(process)), MANY);
+        sheet.fact("uids", uids);
+        if self.cut {
+            sheet.is_cut("processes");
+            sheet.is_cut("uids");
+        }
+    }
+}
+
+impl Process {
+    /// By the kernel's name for it, or by the file that it was started from. A shell that was told to run `sleep 500`
+    /// is called `sh`.
+    fn is_called(&self, name: &str) -> bool {
+        let program = self.args.first().map_or("", |word| word.rsplit('/').next().unwrap_or_default());
+        self.name == name || program == name || (name.len() > KEPT && self.name.as_bytes() == &name.as_bytes()[..KEPT])
+    }
+}
+
+/// What the text of `/proc/PID/status` says.
+#[derive(Debug, PartialEq)]
+struct Status {
+    name: String,
+    uid: u32,
+    is_zombie: bool,
+    is_kernel: bool,
+}
+
+impl Status {
+    fn parse(text: &str) -> Option<Status> {
+        let field =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let name = field("Name")?;
+        let parent = field("PPid")?;
+        // Real, effective, saved, of the file system: the effective one is what it may do.
+        let uid = field("Uid")?.split_whitespace().nth(1)?.parse().ok()?;
+        let state = field("State")?;
+        // Only the kernel's own have no memory, but those that ended have none either.
+        let has_memory = field("VmSize").is_some();
+        Some(Status {
+            name: name.to_owned(),
+            uid,
+            is_zombie: state.starts_with(['Z', 'X']),
+            is_kernel: !has_memory && (parent == "2" || parent == "0"),
+        })
+    }
+}
+
+/// `count` users, from `inside` in a user namespace, and from `outside` where labrun looks from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    inside: u32,
+    outside: u32,
+    count: u32,
+}
+
+impl Range {
+    /// The one of a process that is in no user namespace but the first.
+    const ALL: Range = Range { inside: 0, outside: 0, count: u32::MAX };
+
+    fn inside(&self, uid: u32) -> Option<u32> {
+        let offset = uid.checked_sub(self.outside).filter(|offset| *offset < self.count)?;
+        self.inside.checked_add(offset)
+    }
+}
+
+/// The text of `/proc/PID/uid_map`.
+fn uid_map(text: &str) -> Option<Vec<Range>> {
+    text.lines()
+        .map(|line| {
+            let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
+            let range = Range { inside: numbers.next()??, outside: numbers.next()??, count: numbers.next()?? };
+            numbers.next().is_none().then_some(range)
+        })
+        .collect()
+}
+
+/// The text of `/proc/PID/cmdline`. A process that wrote over its own leaves nothing but zeros behind it.
+fn words(bytes: &[u8]) -> Vec<String> {
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if end == 0 {
+        return Vec::new();
+    }
+    let words = bytes[..end].split(|byte| *byte == 0).take(WORDS);
+    words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::probe::testing::look;
+
+    const STATUS: &str = "Name:\tsleep\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t331\nPid:\t331\nPPid:\t308\n\
+                          TracerPid:\t0\nUid:\t1000\t1234\t1234\t1234\nGid:\t0\t0\t0\t0\nVmSize:\t 4 kB\n";
+
+    fn process(name: &str, args: &[&str]) -> Process {
+        let args = args.iter().map(|word| word.to_string()).collect();
+        Process {
+            pid: 9,
+            main: false,
+            name: name.into(),
+            args,
+            uid_host: 7,
+            uid_inside: Some(7),
+            user_namespace: false,
+        }
+    }
+
+    #[test]
+    fn a_process_is_called_by_its_program_and_not_by_words_it_was_given() {
+        assert!(process("sleep", &["sleep", "500"]).is_called("sleep"));
+        assert!(process("nginx", &["nginx: master process nginx"]).is_called("nginx"));
+        assert!(process("busybox", &["/bin/sleep", "500"]).is_called("sleep"));
+        assert!(process("docker-entrypoi", &["/bin/sh", "/docker-entrypoint.sh"]).is_called("docker-entrypoint.sh"));
+        for (name, args) in [
+            ("sh", &["sh", "-c", "sleep 500"][..]),
+            ("pgrep", &["pgrep", "-f", "sleep"]),
+            ("sleeper", &["./sleeper"]),
+            ("sudo", &["sudo", "sleep"]),
+            ("x", &[]),
+        ] {
+            assert!(!process(name, args).is_called("sleep"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_effective_user_is_the_one_it_runs_as() {
+        let status = Status::parse(STATUS).unwrap();
+        assert_eq!(status, Status { name: "sleep".into(), uid: 1234, is_zombie: false, is_kernel: false });
+        let zombie = Status::parse(&STATUS.replace("S (sleeping)", "Z (zombie)")).unwrap();
+        assert!(zombie.is_zombie);
+        let kernel = STATUS.replace("PPid:\t308", "PPid:\t2").replace("VmSize:\t 4 kB\n", "");
+        assert!(Status::parse(&kernel).unwrap().is_kernel);
+        for broken in ["", "Name:\tx\n", &STATUS.replace("1234", "-1"), &STATUS.replace("Uid", "uid")] {
+            assert_eq!(Status::parse(broken), None, "{broken}");
+        }
+        // A process chooses its name; the kernel writes a line break in it as `\\n`.
+        let hostile = STATUS.replace("Name:\tsleep", "Name:\tx\\nUid:\\t0");
+        assert_eq!(Status::parse(&hostile).unwrap().uid, 1234);
+    }
+
+    #[test]
+    fn users_are_mapped_through_a_user_namespace() {
+        let map = uid_map("         0     100000      65536\n     70000          5          1\n").unwrap();
+        let inside = |uid| map.iter().find_map(|range| range.inside(uid));
+        assert_eq!([inside(100000), inside(101234), inside(165535)], [Some(0), Some(1234), Some(65535)]);
+        assert_eq!([inside(165536), inside(0), inside(5)], [None, None, Some(70000)]);
+        assert_eq!(uid_map("         0          0 4294967295\n"), Some(vec![Range::ALL]));
+        // A user namespace that nobody mapped yet: there is no user inside.
+        assert_eq!(uid_map(""), Some(vec![]));
+        for broken in ["x", "0 0", "0 0 1 1", "-1 0 1", "0 0 4294967296"] {
+            assert_eq!(uid_map(broken), None, "{broken}");
+        }
+        let far = Range { inside: u32::MAX, outside: 0, count: 9 };
+        assert_eq!(far.inside(1), None);
+    }
+
+    #[test]
+    fn arguments_are_words_and_what_was_written_over_is_none() {
+        assert_eq!(words(b"sleep\x00500\0"), ["sleep", "500"]);
+        assert_eq!(words(b"sh\0-c\0\0x y\0"), ["sh", "-c", "", "x y"]);
+        assert_eq!(words(b"nginx: master process nginx\0\0\0\0\0"), ["nginx: master process nginx"]);
+        assert_eq!(words(b""), [""; 0]);
+        assert_eq!(words(b"\0\0"), [""; 0]);
+        assert_eq!(words(b"\xff\0"), ["\u{fffd}"]);
+        assert_eq!(words(&b"x\0".repeat(ARGS)).len(), WORDS);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_parsers(bytes: Vec<u8>, text in "((Name|Uid|PPid|State|VmSize):?[ -~ñ\t]{0,20}\n?){0,9}") {
+            words(&bytes);
+            Status::parse(&text);
+            uid_map(&text);
+            uid_map(&String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_of_this_machine_is_seen_with_its_user() {
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        let facts = look("processes", json!({"name": "sleep"})).await.unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let all = facts["processes"].as_array().unwrap();
+        let own = all.iter().find(|process| process["pid"] == child.id()).unwrap_or_else(|| panic!("{facts:?}"));
+        assert_eq!((&own["args"], &own["main"]), (&json!(["sleep", "100"]), &json!(false)));
+        assert_eq!(own["uid_host"], rustix::process::getuid().as_raw());
+        assert!(all.iter().all(|process| process["name"] == "sleep"));
+        let mut names: Vec<&str> = Processes::FACTS.iter().map(|(name, _)| *name).collect();
+        names.sort();
+        assert_eq!(facts.keys().collect::<Vec<_>>(), names);
+        assert_eq!(look("processes", json!({"name": "no such"})).await.unwrap()["processes"], Value::Array(vec![]));
+    }
+}
