@@ -10,9 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
+use bollard::container::PathStatResponse;
 use bollard::errors::Error;
 use bollard::models::{ContainerSummary, Network, NetworkInspect, Volume};
-use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, TopOptions};
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptions, DownloadFromContainerOptions, ListContainersOptions, ListVolumesOptions, TopOptions,
+};
+use futures_util::StreamExt;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::evidence::{Cause, Unobserved};
@@ -176,6 +180,34 @@ impl<'a> Engine<'a> {
                 "the Docker engine's list of processes makes no sense",
             )
         })
+    }
+
+    /// What the engine says of a path in the container `id`, running or not; none when nothing is there.
+    pub async fn stat(&self, id: &str, path: &str) -> Result<Option<PathStatResponse>, Unobserved> {
+        let docker = self.docker().await?;
+        let options = ContainerArchiveInfoOptions { path: path.to_owned() };
+        match self.bounded(docker.get_container_archive_info(id, Some(options))).await? {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+
+    /// The first bytes, `max` and some, of the archive of a path in the container `id`; nobody packs the rest.
+    pub async fn archive(&self, id: &str, path: &str, max: usize) -> Result<Vec<u8>, Unobserved> {
+        let docker = self.docker().await?;
+        let options = DownloadFromContainerOptions { path: path.to_owned() };
+        let read = async {
+            let mut stream = std::pin::pin!(docker.download_from_container(id, Some(options)));
+            let mut bytes = Vec::new();
+            while bytes.len() < max
+                && let Some(some) = stream.next().await
+            {
+                bytes.extend_from_slice(&some?);
+            }
+            Ok::<_, Error>(bytes)
+        };
+        self.bounded(read).await?.map_err(|error| broken(&error))
     }
 
     /// Every container there is, by name.

@@ -3,6 +3,7 @@
 
 mod command;
 mod container;
+mod file;
 mod http;
 mod inside;
 mod mount;
@@ -44,6 +45,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<sockets::Sockets>(),
     Kind::of::<processes::Processes>(),
     Kind::of::<routes::Routes>(),
+    Kind::of::<file::File>(),
     Kind::of::<command::Command>(),
 ];
 

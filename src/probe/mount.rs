@@ -111,7 +111,7 @@ fn facts(found: &Resolution<Arc<ContainerState>>, path: &str, volumes: &[VolumeS
 
 /// The mount that `path` lies on: of those at the path or above it, the deepest. A mount further up is shadowed by
 /// it, however right that one may look.
-fn covering<'m>(mounts: &'m [Mounted], path: &str) -> Option<&'m Mounted> {
+pub fn covering<'m>(mounts: &'m [Mounted], path: &str) -> Option<&'m Mounted> {
     let path = clean_path(path);
     let covers = |mount: &&Mounted| match path.strip_prefix(mount.destination.trim_end_matches('/')) {
         Some(rest) => rest.is_empty() || rest.starts_with('/'),

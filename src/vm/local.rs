@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::evidence::{Cause, Machine, Unobserved};
 use crate::vantage::Vantage;
-use crate::vm::{Bounded, ByteStream, Command, DialError, FileError, FileText, Output, Vm};
+use crate::vm::{Bounded, ByteStream, Command, DialError, FileError, FileStat, FileText, Output, Vm};
 
 /// The engine's socket where nobody says otherwise.
 const SOCKET: &str = "/var/run/docker.sock";
@@ -168,6 +168,10 @@ impl Vm for Local {
 
     async fn read_link(&self, path: &str) -> Result<String, FileError> {
         files::aside(path, files::link).await
+    }
+
+    async fn stat(&self, path: &str) -> Result<FileStat, FileError> {
+        files::aside(path, files::stat).await
     }
 
     async fn outward(&self) -> Result<IpAddr, Unobserved> {

@@ -1,5 +1,5 @@
-//! Ways to reach a machine. A vm is a way to dial, a way to its Docker engine and a way to run a command;
-//! no probe knows which of them it stands on.
+//! Ways to reach a machine. A vm is a way to dial, a way to its Docker engine, a way to run a command and a way to
+//! read a file; no probe knows which of them it stands on.
 
 pub mod local;
 
@@ -134,6 +134,9 @@ pub trait Vm: Send + Sync {
     /// What a symbolic link says, unresolved.
     async fn read_link(&self, path: &str) -> Result<String, FileError>;
 
+    /// What lies at `path`, which is absolute: of the path itself, be it a symbolic link, and where that leads.
+    async fn stat(&self, path: &str) -> Result<FileStat, FileError>;
+
     /// The address by which the machine is known beyond its own loopback.
     async fn outward(&self) -> Result<IpAddr, Unobserved>;
 
@@ -177,6 +180,32 @@ pub struct FileText {
     pub bytes: Vec<u8>,
     /// Whether there is more.
     pub cut: bool,
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileStat {
+    /// Type and permissions, as the kernel's `st_mode`.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it says, if it is a symbolic link.
+    pub target: Option<String>,
+    /// Where the path leads in the end; none when there is nothing.
+    pub resolved: Option<Resolved>,
+}
+
+/// Where a path leads in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The path without any symbolic link in it.
+    pub path: String,
+    /// The device and the number there by which a file is itself, whatever it is called.
+    pub identity: (u64, u64),
 }
 
 /// Why a file could not be read.

@@ -2,13 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::vm::{FileError, FileText};
+use crate::vm::{FileError, FileStat, FileText, Resolved};
 
 /// Does blocking `work` on `path` where it holds nobody up.
 pub async fn aside<T: Send + 'static>(
@@ -46,6 +46,27 @@ pub fn list(path: &Path, max: usize) -> io::Result<Vec<String>> {
 /// What a symbolic link says.
 pub fn link(path: &Path) -> io::Result<String> {
     Ok(std::fs::read_link(path)?.to_string_lossy().into_owned())
+}
+
+/// What lies at a path, and where it leads.
+pub fn stat(path: &Path) -> io::Result<FileStat> {
+    let found = std::fs::symlink_metadata(path)?;
+    let resolved = std::fs::canonicalize(path).and_then(|real| Ok((std::fs::metadata(&real)?, real)));
+    let resolved = match resolved {
+        Ok((there, real)) => {
+            Some(Resolved { path: real.to_string_lossy().into_owned(), identity: (there.dev(), there.ino()) })
+        }
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(FileStat {
+        mode: found.mode(),
+        uid: found.uid(),
+        gid: found.gid(),
+        size: found.size(),
+        target: if found.is_symlink() { Some(link(path)?) } else { None },
+        resolved,
+    })
 }
 
 fn because(error: &io::Error) -> FileError {
