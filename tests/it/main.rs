@@ -6,6 +6,7 @@ mod authoring;
 mod cli;
 mod docs;
 mod faults;
+mod looks;
 mod render;
 mod replay;
 mod schema;

@@ -1,0 +1,51 @@
+//! What the kinds of probe that read the VM's `/proc` or ask the engine about files see of a real machine: without
+//! root and with it.
+
+use std::path::Path;
+
+use labrun::verdict::{Outcome, Report};
+
+use crate::student_vm::{StudentVm, engines, text};
+
+/// Containers of every sort, and none of them with anything of labrun's in it.
+const SCENE: &str = r#"
+set -eu
+docker network create --subnet 10.77.0.0/24 net
+docker run -d --name web --network net nginx
+docker run -d --name paused nginx
+docker run -d --name shell --network none ubuntu sh -c 'sleep 500; true'
+mkdir -p ~/shared/sub && chmod 777 ~/shared/sub
+docker run -d --name user --user 1234:1234 -v ~/shared:/shared --tmpfs /scratch ubuntu sleep 500
+docker exec user sh -c 'umask 027; printf 123 > /shared/sub/own'
+docker exec -u 0 user sh -c 'ln -s ./shared/sub/../sub /mine; ln -s /nowhere /dangling'
+docker run --name done ubuntu true
+setsid unshare --user --map-root-user tail -f /dev/null < /dev/null > /dev/null 2>&1 &
+for _ in $(seq 50); do
+  [ "$(docker exec paused curl -s -o /dev/null -w '%{http_code}' localhost)" != 200 ] || break
+  sleep 0.1
+done
+docker pause paused
+"#;
+
+#[test]
+fn what_probes_see_of_a_machine_is_what_was_put_there() {
+    for engine in engines() {
+        let vm = StudentVm::start(&engine);
+        let done = vm.bash(SCENE);
+        assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/looks");
+        for case in ["sockets", "processes", "routes", "file", "unseen"] {
+            std::fs::copy(cases.join(format!("{case}.yaml")), vm.share.path().join(format!("{case}.yaml"))).unwrap();
+            for sudo in ["", "sudo "] {
+                let output = vm.bash(&format!("{sudo}/share/labrun check /share/{case}.yaml --format json --lang en"));
+                let report: Report = serde_json::from_slice(&output.stdout)
+                    .unwrap_or_else(|_| panic!("{}{}", text(&output.stdout), text(&output.stderr)));
+                let wanted = if case == "unseen" { Outcome::Unknown } else { Outcome::Pass };
+                for check in report.checks() {
+                    let seen = serde_json::to_string(&(&check.mismatches, &check.unknown)).unwrap();
+                    assert_eq!(check.outcome, wanted, "engine {engine} {sudo}{}: {seen}", check.address);
+                }
+            }
+        }
+    }
+}
