@@ -99,7 +99,7 @@ fn process_of(state: &ContainerState) -> Option<u32> {
 async fn is_of(cx: &Context<'_>, pid: u32, container: &str) -> Result<(), Lost> {
     let groups = text(cx, &format!("/proc/{pid}/cgroup"), 64 << 10).await?;
     let groups = String::from_utf8_lossy(&groups.bytes).into_owned();
-    if groups.contains(container) || cx.engine.is_rootless().await? {
+    if groups.contains(container) || cx.engine.is_secluded().await? {
         return Ok(());
     }
     Err(Lost::Gone)
