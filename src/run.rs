@@ -222,7 +222,7 @@ fn lint_files(args: Lint) -> Result<ExitCode, Error> {
         mistakes.extend(lint::lint(&read_source(file)?, &library_beside(file)?, name_in_library(file)));
     }
     if mistakes.is_empty() {
-        write_stdout(&format!("{}: no mistakes\n", counted(args.files.len(), "file")))?;
+        write_stdout(&format!("{}: no mistakes\n", counted(args.files.len(), "YAML file")))?;
         return Ok(ExitCode::SUCCESS);
     }
     Err(Error::Authoring(mistakes))

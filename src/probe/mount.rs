@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::engine::{ContainerState, Mounted, Resolution, VolumeState, clean_path};
 use crate::evidence::{Facts, Unobserved};
@@ -12,6 +12,9 @@ use crate::probe::{Context, Probe, Sheet, quote};
 
 /// How many mounts elsewhere are reported.
 const MANY: usize = 100;
+
+/// How much of the machine's table of mounts is read, in bytes.
+const MOUNTINFO: usize = 1 << 20;
 
 /// Looks at what a path in a container lies on.
 #[derive(Debug, Deserialize)]
@@ -50,7 +53,16 @@ impl Probe for Mount {
         let found = cx.engine.container(&self.container).await?;
         let has_volume = matches!(&found, Resolution::One(state) if state.mounts.iter().any(is_volume));
         let volumes = if has_volume { cx.engine.volumes().await? } else { &[] };
-        Ok(facts(&found, &self.path, volumes))
+        let mut facts = facts(&found, &self.path, volumes);
+        // Docker says where on the machine it is; only the machine's kernel knows what that lies on.
+        if let Some(source) = facts.get("source").and_then(Value::as_str) {
+            let table = cx.vm.read_file("/proc/self/mountinfo", MOUNTINFO).await;
+            if table.is_ok_and(|table| lies_in_memory(&String::from_utf8_lossy(&table.bytes), source)) {
+                facts.insert("volatile".to_owned(), json!(true));
+                facts.insert("outlives_container".to_owned(), json!(false));
+            }
+        }
+        Ok(facts)
     }
 
     fn command(&self) -> String {
@@ -84,7 +96,6 @@ fn facts(found: &Resolution<Arc<ContainerState>>, path: &str, volumes: &[VolumeS
     let volatile = under.is_some_and(|mount| match mount.kind.as_str() {
         "tmpfs" => true,
         "volume" => known(mount).is_some_and(VolumeState::is_volatile),
-        "bind" => mount.source.as_deref().is_some_and(lies_in_memory),
         _ => false,
     });
     let keeps = |mount: &Mounted| matches!(mount.kind.as_str(), "volume" | "bind") && !anonymous(mount);
@@ -120,18 +131,25 @@ pub fn covering<'m>(mounts: &'m [Mounted], path: &str) -> Option<&'m Mounted> {
     mounts.iter().filter(covers).max_by_key(|mount| mount.destination.trim_end_matches('/').len())
 }
 
-/// Whether a path of the machine lies on one of its file systems that are empty after a restart.
-fn lies_in_memory(source: &str) -> bool {
-    let source = clean_path(source);
-    ["/dev/shm", "/run", "/var/run"]
-        .iter()
-        .any(|place| source.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+/// Whether a path of the machine lies on a file system in memory, by the text of `/proc/self/mountinfo` (proc(5)):
+/// the fifth field is where something is mounted, the first after ` - ` is its type. Of mounts that cover the path
+/// the deepest counts, of several at one place the last.
+fn lies_in_memory(mountinfo: &str, path: &str) -> bool {
+    let path = clean_path(path);
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        let point = place.split(' ').nth(4)?.replace("\\040", " ");
+        Some((clean_path(&point), kind.split(' ').next()?.to_owned()))
+    });
+    let covers = |point: &str| {
+        point == "/" || path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let deepest = mounts.filter(|(point, _)| covers(point)).max_by_key(|(point, _)| point.len());
+    deepest.is_some_and(|(_, kind)| matches!(kind.as_str(), "tmpfs" | "ramfs"))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     const DATA: &str = "/var/lib/postgresql/data";
@@ -225,17 +243,31 @@ mod tests {
         let found = container(mounts.clone(), host.clone(), json!({}));
         let facts = facts(&found, DATA, &[known("ams-vol", &[("type", "tmpfs"), ("device", "tmpfs")], &[])]);
         assert_eq!((&facts["volatile"], &facts["outlives_container"]), (&json!(true), &json!(false)));
-        for (source, volatile) in [("/dev/shm/x", true), ("/run/x", true), ("/runner/x", false), ("/srv/../run", true)]
-        {
-            let bind = json!([{"Type": "bind", "Source": source, "Destination": DATA, "RW": true}]);
-            assert_eq!(seen(bind, host.clone(), DATA)["volatile"], volatile, "{source}");
-        }
         let mut read_only = mounts;
         read_only[0]["RW"] = json!(false);
         let facts = seen(read_only, host, DATA);
         assert_eq!((&facts["writable"], &facts["outlives_container"]), (&json!(false), &json!(false)));
         let tmpfs = json!([{"Type": "tmpfs", "Source": "", "Destination": DATA, "Mode": "", "RW": true}]);
         assert_eq!(seen(tmpfs, json!({}), DATA)["kind"], "tmpfs");
+    }
+
+    #[test]
+    fn the_kernel_knows_what_lies_in_memory() {
+        let table = "22 1 8:1 / / rw - ext4 /dev/vda rw\n\
+                     30 22 0:25 / /mnt/my\\040ram rw,nosuid - tmpfs tmpfs rw\n\
+                     31 22 0:26 / /run rw shared:5 - tmpfs tmpfs rw\n\
+                     32 31 8:2 / /run/disk rw - ext4 /dev/vdb rw\nnonsense\n - \n";
+        for (path, volatile) in [
+            ("/srv/data", false),
+            ("/mnt/my ram/pg", true),
+            ("/run/x", true),
+            ("/runner/x", false),
+            ("/run/disk/x", false),
+            ("/srv/../run", true),
+        ] {
+            assert_eq!(lies_in_memory(table, path), volatile, "{path}");
+        }
+        assert!(!lies_in_memory("", "/x"));
     }
 
     #[test]

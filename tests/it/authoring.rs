@@ -39,9 +39,9 @@ const SOUND: [&str; 3] = ["checks/runs-nowhere.yaml", "labs/sound.yaml", "labs/w
 #[test]
 fn a_sound_file_has_no_mistakes() {
     for file in SOUND {
-        assert_eq!(lint(&[file]), (0, "1 file: no mistakes\n".to_owned(), String::new()), "{file}");
+        assert_eq!(lint(&[file]), (0, "1 YAML file: no mistakes\n".to_owned(), String::new()), "{file}");
     }
-    assert_eq!(lint(&SOUND).1, "3 files: no mistakes\n");
+    assert_eq!(lint(&SOUND).1, "3 YAML files: no mistakes\n");
 }
 
 #[test]
