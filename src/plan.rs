@@ -1,5 +1,7 @@
 //! Lab + library + settings → a plan of ready checks. Every author mistake is found here, all at once.
 
+mod claim;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +11,21 @@ use sha2::{Digest, Sha256};
 
 use crate::decode::{Decode, Sp};
 use crate::error::{Diagnostic, suggestion};
-use crate::evidence::{Facts, Question};
-use crate::expect::{Expectation, Truth};
-use crate::lab::{Advice, CHECK_FORMAT, Check, LAB_FORMAT, Lab, LibraryCheck, Step};
-use crate::node::{self, Key, Node, Tree};
+use crate::evidence::Question;
+use crate::expect::Expectation;
+use crate::lab::{CHECK_FORMAT, Check, LAB_FORMAT, Lab, LibraryCheck, Step};
+use crate::node::{self, Node, Tree};
 use crate::params::{Params, read_setting};
 use crate::points::Points;
-use crate::probe::{KINDS, Kind};
-use crate::reference::{self, Path, Piece, Scope, pieces};
+use crate::probe::Kind;
+use crate::reference::{self, Scope};
 use crate::source::Source;
 use crate::text::Text;
 use crate::vantage::Vantage;
+
+pub use claim::parse_duration;
+
+use claim::{FactNames, advice, body};
 
 /// Values for parameters, as typed on the command line.
 pub type Settings = BTreeMap<String, String>;
@@ -421,205 +427,6 @@ fn select(steps: Vec<PlannedStep>, lab: &str, selected: &[String]) -> Vec<Planne
         }
     }
     steps.into_iter().filter(|step| selected.is_empty() || wanted.contains(&step.address)).collect()
-}
-
-/// Everything of a check that does not depend on where it stands in a lab.
-fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Decode) -> Option<PlannedCheck> {
-    for word in ["claim", "probe", "expect"].into_iter().filter(|word| Decode::lacks(node, word)) {
-        decode.mistake(id.span, format!("check `{}` has no `{word}`", id.value), None);
-    }
-    if Decode::lacks(node, "hints") {
-        let help = Some("say what is likely wrong, not the solution".to_owned());
-        decode.mistake(id.span, format!("check `{}` has no `hints`", id.value), help);
-    }
-    let from = check.from.unwrap_or_default();
-    let mut given: Vec<(String, Ask)> = Vec::new();
-    for (key, node) in check.given.iter().flat_map(|given| given.entries()) {
-        if given.iter().any(|(name, _)| *name == key.name) {
-            decode.mistake(key.span, format!("duplicate key `{}`", key.name), None);
-        }
-        if let Some((ask, _)) = ask(node, from, &given, decode) {
-            given.push((key.name.clone(), ask));
-        }
-    }
-    let (ask_main, kind) = ask(check.probe.as_ref()?, from, &given, decode)?;
-    for (key, _) in check.given.iter().flat_map(|given| given.entries()) {
-        if kind.facts.iter().any(|(fact, _)| *fact == key.name) {
-            let message = format!("`{}` is a fact of `{}`: give this observation another name", key.name, kind.name);
-            decode.mistake(key.span, message, None);
-            given.retain(|(name, _)| *name != key.name);
-        }
-    }
-    let facts = FactNames { own: kind, given: &given };
-    let expect_node = check.expect.as_ref()?;
-    let expect = expectation(expect_node, &facts, decode);
-    let control = check.control.as_ref().and_then(|control| {
-        let (ask, kind) = ask(&control.probe, from, &given, decode)?;
-        let expect = expectation(&control.expect, &FactNames { own: kind, given: &given }, decode);
-        Some((ask, expect))
-    });
-    if control.is_none() && check.control.is_none() && holds_when_nothing_is_reached(kind, &expect) {
-        decode.mistake(
-            expect_node.span,
-            "this holds when nothing at all can be reached: a negative claim needs a `control`",
-            Some("add a `control` whose probe, from the same vantage, must reach something".to_owned()),
-        );
-    }
-    let within = check.within.as_ref().and_then(|within| duration(within, decode));
-    if check.worth.is_some() && check.within.is_none() {
-        decode.mistake(id.span, "`while` without `within`", None);
-    }
-    Some(PlannedCheck {
-        address: String::new(),
-        claim: check.claim.clone()?,
-        points: Points::ZERO,
-        bonus: false,
-        needs: Vec::new(),
-        control,
-        expect,
-        within,
-        worth: check.worth.as_ref().map(|worth| expectation(worth, &facts, decode)),
-        hints: advice(&check.hints, &facts, decode),
-        notes: advice(&check.notes, &facts, decode),
-        ask: ask_main,
-        given,
-    })
-}
-
-/// Reads `{kind: {arguments}}`.
-fn ask(node: &Node, from: Vantage, given: &[(String, Ask)], decode: &mut Decode) -> Option<(Ask, &'static Kind)> {
-    let [(Key { name, span }, args)] = node.entries() else {
-        let help = Some("for example `{container: {name: ams}}`".to_owned());
-        decode.mistake(node.span, "a probe is one kind with its arguments", help);
-        return None;
-    };
-    let Some(kind) = Kind::named(name) else {
-        let help = suggestion(name, KINDS.iter().map(|kind| kind.name));
-        decode.mistake(*span, format!("unknown probe `{name}`"), help);
-        return None;
-    };
-    check_references(args, given, decode);
-    (kind.check_args)(&stand_in(args), decode);
-    Some((Ask { probe: kind.name, args: args.to_json(), from }, kind))
-}
-
-/// The arguments with something plausible in the place of each reference, so that the rest can be checked.
-fn stand_in(node: &Node) -> Node {
-    let value = match &node.value {
-        Tree::Str(text) => match pieces(text).as_slice() {
-            [Piece::Reference(_)] => Tree::Str("reference:1".to_owned()),
-            pieces => Tree::Str(
-                pieces.iter().map(|piece| if let Piece::Plain(plain) = piece { plain } else { "reference" }).collect(),
-            ),
-        },
-        Tree::Seq(items) => Tree::Seq(items.iter().map(stand_in).collect()),
-        Tree::Map(entries) => Tree::Map(entries.iter().map(|(key, item)| (key.clone(), stand_in(item))).collect()),
-        plain => plain.clone(),
-    };
-    Node { value, span: node.span }
-}
-
-/// Notes every reference in `node` that does not lead to a fact of something given.
-fn check_references(node: &Node, given: &[(String, Ask)], decode: &mut Decode) {
-    match &node.value {
-        Tree::Str(text) => {
-            for piece in pieces(text) {
-                let Piece::Reference(name) = piece else { continue };
-                match name.parse::<Path>() {
-                    Err(why) => {
-                        decode.mistake(node.span, format!("`{name}` is no path to a fact"), Some(why.to_owned()));
-                    }
-                    Ok(path) => {
-                        if let Err((message, help)) = check_given_path(&path, given) {
-                            decode.mistake(node.span, message, help);
-                        }
-                    }
-                }
-            }
-        }
-        Tree::Seq(items) => items.iter().for_each(|item| check_references(item, given, decode)),
-        Tree::Map(entries) => entries.iter().for_each(|(_, item)| check_references(item, given, decode)),
-        _ => {}
-    }
-}
-
-type Refused = (String, Option<String>);
-
-fn check_given_path(path: &Path, given: &[(String, Ask)]) -> Result<(), Refused> {
-    let Some((_, ask)) = given.iter().find(|(name, _)| name == path.head()) else {
-        let help = suggestion(path.head(), given.iter().map(|(name, _)| name.as_str()));
-        return Err((format!("`{}` is not `given` here", path.head()), help));
-    };
-    let kind = Kind::named(ask.probe);
-    path.second().map_or_else(
-        || {
-            let example = kind.and_then(|kind| kind.facts.first()).map_or("…", |(fact, _)| fact);
-            let help = format!("name one of its facts, e.g. `{}.{example}`", path.head());
-            Err((format!("`{path}` is a whole observation"), Some(help)))
-        },
-        |fact| known_fact(kind, fact),
-    )
-}
-
-fn known_fact(kind: Option<&Kind>, fact: &str) -> Result<(), Refused> {
-    let Some(kind) = kind.filter(|kind| kind.facts.iter().all(|(name, _)| *name != fact)) else { return Ok(()) };
-    let help = suggestion(fact, kind.facts.iter().map(|(name, _)| *name));
-    Err((format!("`{}` reports no fact `{fact}`", kind.name), help))
-}
-
-/// The facts that an expectation may name.
-struct FactNames<'a> {
-    own: &'a Kind,
-    given: &'a [(String, Ask)],
-}
-
-fn expectation(node: &Node, facts: &FactNames, decode: &mut Decode) -> Expectation {
-    check_references(node, facts.given, decode);
-    Expectation::read(node, decode, &|path| match facts.given.iter().any(|(name, _)| name == path.head()) {
-        true => check_given_path(path, facts.given),
-        false => known_fact(Some(facts.own), path.head()),
-    })
-}
-
-fn holds_when_nothing_is_reached(kind: &Kind, expect: &Expectation) -> bool {
-    let Some(nothing) = kind.nothing_reached else { return false };
-    let facts: Facts = serde_json::from_str(nothing).unwrap_or_default();
-    expect.evaluate(&Scope { own: Some(&facts), ..Scope::default() }) == Truth::Holds
-}
-
-fn advice(all: &[Advice], facts: &FactNames, decode: &mut Decode) -> Vec<PlannedAdvice> {
-    let mut planned: Vec<PlannedAdvice> = Vec::new();
-    for advice in all {
-        if advice.say.is_empty() {
-            decode.mistake(advice.id.span, format!("`{}` says nothing", advice.id.value), None);
-        }
-        if let Some(before) = planned.iter().find(|before| before.when.is_none()) {
-            let message = format!("`{}` is never reached: `{}` before it has no `when`", advice.id.value, before.id);
-            decode.mistake(advice.id.span, message, None);
-        }
-        if planned.iter().any(|before| before.id == advice.id.value) {
-            decode.mistake(advice.id.span, format!("a second `{}` in this list", advice.id.value), None);
-        }
-        let when = advice.when.as_ref().map(|when| expectation(when, facts, decode));
-        planned.push(PlannedAdvice { id: advice.id.value.clone(), when, say: advice.say.clone() });
-    }
-    planned
-}
-
-fn duration(text: &Sp<String>, decode: &mut Decode) -> Option<Duration> {
-    let parsed = parse_duration(&text.value);
-    if let Err(why) = &parsed {
-        decode.mistake(text.span, why.clone(), None);
-    }
-    parsed.ok()
-}
-
-/// Reads `500ms`, `20s`, `1m 30s`: more than nothing, at most an hour.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    parsed
-        .filter(|duration| !duration.is_zero() && *duration <= Duration::from_secs(3600))
-        .ok_or_else(|| format!("`{text}` is no duration: write `500ms`, `20s` or `2m`, at most an hour"))
 }
 
 /// Every mistake in a library check taken by itself; parameters without a default take their example.

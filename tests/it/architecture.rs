@@ -34,6 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "lab",
             "node",
             "params",
+            "plan",
             "points",
             "probe",
             "reference",
