@@ -76,11 +76,12 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
 
 /// Waits for a signal that asks the process to end.
 async fn interrupted() {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    // What `nohup` and the like made it ignore goes on being ignored.
-    let ignored = ignored_signals();
-    let heeded = signals.into_iter().filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 0);
-    let waits = heeded.filter_map(|kind| signal(kind).ok()).map(|mut signal| {
+    let mut heeded = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    // What `nohup` made it ignore goes on being ignored.
+    if !hangup_is_ignored() {
+        heeded.push(SignalKind::hangup());
+    }
+    let waits = heeded.into_iter().filter_map(|kind| signal(kind).ok()).map(|mut signal| {
         Box::pin(async move {
             if signal.recv().await.is_none() {
                 std::future::pending::<()>().await;
@@ -94,11 +95,12 @@ async fn interrupted() {
     select_all(waits).await;
 }
 
-/// The signals that whoever started this process made it ignore, one bit each; none where nobody can tell.
-fn ignored_signals() -> u64 {
+/// Whether whoever started this process made it ignore that its terminal goes away (`SigIgn` of proc(5)).
+fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (SignalKind::hangup().as_raw_value() - 1) & 1 == 1
 }
 
 /// Says on standard error why a command could not do its work.

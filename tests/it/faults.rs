@@ -168,10 +168,10 @@ fn a_database_that_falls_silent_in_a_query_fails() {
         1,
         &[
             "database/runs pass",
-            "login/accepts pass",
+            "login/accepts fail(no-answer)",
             "login/refuses fail(trusts-anybody)",
             "port/bound fail(unpublished)",
-            "table/exists fail(no-answer)",
+            "table/exists blocked",
         ],
     );
 }
