@@ -26,6 +26,15 @@ impl<T> Resolution<T> {
         }
     }
 
+    /// Whether there is such a thing; nothing can be said while several answer.
+    pub fn exists(&self) -> Option<bool> {
+        match self {
+            Resolution::None => Some(false),
+            Resolution::One(_) => Some(true),
+            Resolution::Several(_) => None,
+        }
+    }
+
     /// The exact names of those that answer to the name; `name` tells that of the only one.
     pub fn names<'n>(&'n self, name: impl Fn(&'n T) -> &'n str) -> Vec<&'n str> {
         match self {

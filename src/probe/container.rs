@@ -72,9 +72,7 @@ impl Probe for Container {
 
 fn facts(found: &Resolution, now: Timestamp) -> Facts {
     let mut sheet = Sheet::default();
-    sheet.fact("found", found.word());
-    let names = found.names(|state| &state.name);
-    sheet.list("names", names.into_iter().map(|name| json!(name)), MANY);
+    sheet.found(found, |state| &state.name, MANY);
     if let Resolution::One(state) = found {
         describe(state, now, &mut sheet);
     }

@@ -85,8 +85,7 @@ impl Probe for File {
             }
             Some(name) => {
                 let found = cx.engine.container(name).await?;
-                sheet.fact("found", found.word());
-                sheet.list("names", found.names(|state| &state.name).into_iter().map(|name| json!(name)), MANY);
+                sheet.found(&found, |state| &state.name, MANY);
                 let Resolution::One(state) = found else { return Ok(sheet.done()) };
                 in_container(cx, &state, &path).await?
             }

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::decode::Decode;
-use crate::engine::Engine;
+use crate::engine::{Engine, Resolution};
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::node::Node;
 use crate::vantage::{Endpoint, Host, Vantage};
@@ -259,6 +259,12 @@ impl Sheet {
             self.is_cut(name);
         }
         self.fact(name, kept);
+    }
+
+    /// Notes who answers to a name: `found`, and at most `max` of their exact `names`.
+    pub fn found<'n, T>(&mut self, found: &'n Resolution<T>, name: impl Fn(&'n T) -> &'n str, max: usize) {
+        self.fact("found", found.word());
+        self.list("names", found.names(name).into_iter().map(|name| json!(name)), max);
     }
 
     /// Notes that the fact `name` is only the beginning of what is there.

@@ -82,9 +82,7 @@ fn is_volume(mount: &Mounted) -> bool {
 
 fn facts(found: &Resolution<Arc<ContainerState>>, path: &str, volumes: &[VolumeState]) -> Facts {
     let mut sheet = Sheet::default();
-    sheet.fact("found", found.word());
-    let names = found.names(|state| &state.name);
-    sheet.list("names", names.into_iter().map(|name| json!(name)), MANY);
+    sheet.found(found, |state| &state.name, MANY);
     let Resolution::One(state) = found else { return sheet.done() };
 
     let known = |mount: &Mounted| volumes.iter().find(|volume| Some(&volume.name) == mount.name.as_ref());

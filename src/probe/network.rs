@@ -47,17 +47,8 @@ impl Probe for Network {
 
 fn facts(found: &Resolution<Arc<NetworkState>>, containers: &[Listed]) -> Facts {
     let mut sheet = Sheet::default();
-    sheet.fact(
-        "exists",
-        match found {
-            Resolution::None => Some(false),
-            Resolution::One(_) => Some(true),
-            Resolution::Several(_) => None,
-        },
-    );
-    sheet.fact("found", found.word());
-    let names = found.names(|network| &network.name);
-    sheet.list("names", names.into_iter().map(|name| json!(name)), MANY);
+    sheet.fact("exists", found.exists());
+    sheet.found(found, |network| &network.name, MANY);
     let Resolution::One(network) = found else { return sheet.done() };
     sheet.text("name", Some(&network.name), 500);
     sheet.text("driver", network.driver.as_deref(), 500);

@@ -51,17 +51,8 @@ impl Probe for Volume {
 
 fn facts(found: &Resolution<&VolumeState>, containers: &[Listed]) -> Facts {
     let mut sheet = Sheet::default();
-    sheet.fact(
-        "exists",
-        match found {
-            Resolution::None => Some(false),
-            Resolution::One(_) => Some(true),
-            Resolution::Several(_) => None,
-        },
-    );
-    sheet.fact("found", found.word());
-    let names = found.names(|volume| &volume.name);
-    sheet.list("names", names.into_iter().map(|name| json!(name)), MANY);
+    sheet.fact("exists", found.exists());
+    sheet.found(found, |volume| &volume.name, MANY);
     let Resolution::One(volume) = found else { return sheet.done() };
     sheet.text("name", Some(&volume.name), 500);
     sheet.text("driver", Some(&volume.driver), 500);

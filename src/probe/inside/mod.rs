@@ -63,8 +63,7 @@ pub async fn look<'c, T>(
         };
     };
     let found = cx.engine.container(name).await?;
-    sheet.fact("found", found.word());
-    sheet.list("names", found.names(|state| &state.name).into_iter().map(|name| json!(name)), MANY);
+    sheet.found(&found, |state| &state.name, MANY);
     let Resolution::One(state) = found else { return Ok((sheet, None)) };
     let mut pid = process_of(&state);
     for _ in 0..2 {
