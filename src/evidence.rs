@@ -16,7 +16,7 @@ pub const FORMAT: &str = "labrun/evidence/v1";
 pub type Facts = Map<String, Value>;
 
 /// All that one run observed, and what is needed to judge it again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// `labrun/evidence/v1`.
@@ -29,6 +29,9 @@ pub struct Evidence {
     pub finished: String,
     /// The machine that was looked at.
     pub machine: Machine,
+    /// What marks this run: new for each, and what its questions call `${run.nonce}`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
     /// The labs (and steps of them) the run was asked to look at.
     pub labs: Vec<Subject>,
     /// The last round in which each check was looked at, by its address. What was seen after that belongs to other
@@ -39,6 +42,25 @@ pub struct Evidence {
     /// The answers, one per distinct question.
     pub observations: Vec<Observation>,
 }
+
+impl Evidence {
+    /// What every question may refer to as `run`. See [`run_facts`].
+    pub fn run_facts(&self) -> Facts {
+        run_facts(&self.nonce)
+    }
+}
+
+/// The facts of a run itself, by the names in [`RUN_FACTS`].
+pub fn run_facts(nonce: &str) -> Facts {
+    Facts::from_iter([("nonce".to_owned(), Value::from(nonce))])
+}
+
+/// What may be referred to as `${run.…}`, each with one line on what it is.
+pub const RUN_FACTS: &[(&str, &str)] =
+    &[("nonce", "16 hexadecimal digits, new in every run: a mark to be found again")];
+
+/// The name under which every question may refer to [`RUN_FACTS`].
+pub const RUN: &str = "run";
 
 /// The machine that was looked at, as far as it could be asked.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

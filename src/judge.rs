@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::evidence::{Cause, Evidence, Facts, Machine, Observation, Seen};
+use crate::evidence::{Cause, Evidence, Facts, Machine, Observation, RUN, Seen};
 use crate::expect::Truth;
 use crate::plan::{Ask, Plan, PlannedAdvice, PlannedCheck, PlannedStep};
 use crate::reference::Scope;
@@ -14,7 +14,8 @@ use crate::verdict::{self, CheckResult, Doubt, Hint, LabResult, Mismatch, Outcom
 
 /// Judges every check of `plans` on what was observed.
 pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
-    let answers = Answers { looked: Some(&evidence.looked), ..Answers::of(&evidence.observations) };
+    let run = evidence.run_facts();
+    let answers = Answers { looked: Some(&evidence.looked), ..Answers::of(&evidence.observations, &run) };
     let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, &evidence.machine)).collect();
     Report {
         format: verdict::FORMAT.to_owned(),
@@ -54,18 +55,19 @@ pub fn standing(check: &PlannedCheck, answers: &Answers, round: u32, now_ms: u64
 }
 
 /// Observations by question.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Answers<'e> {
     by_key: BTreeMap<String, &'e Observation>,
+    run: &'e Facts,
     /// The last round of each check, by address.
     looked: Option<&'e BTreeMap<String, u32>>,
 }
 
 impl<'e> Answers<'e> {
-    /// An index of `observations`.
-    pub fn of(observations: impl IntoIterator<Item = &'e Observation>) -> Answers<'e> {
+    /// An index of `observations`, made in a run of which `run` is known.
+    pub fn of(observations: impl IntoIterator<Item = &'e Observation>, run: &'e Facts) -> Answers<'e> {
         let by_key = observations.into_iter().map(|observation| (observation.question.key(), observation));
-        Answers { by_key: by_key.collect(), looked: None }
+        Answers { by_key: by_key.collect(), run, looked: None }
     }
 
     /// The last round in which anybody looked for the sake of `check`.
@@ -107,6 +109,7 @@ impl<'e> Look<'e> {
 
     fn at<'p: 'e>(check: &'p PlannedCheck, answers: &Answers<'e>, round: u32) -> Look<'e> {
         let mut look = Look::new();
+        look.scope.given.insert(RUN, answers.run);
         for (name, ask) in &check.given {
             let Some(facts) = look.put(ask, answers, round) else { return look };
             look.scope.given.insert(name, facts);

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::engine::Engine;
-use crate::evidence::{self, Cause, Evidence, Facts, Observation, Question, Sample, Seen, Subject, Unobserved};
+use crate::evidence::{self, Cause, Evidence, Facts, Observation, Question, RUN, Sample, Seen, Subject, Unobserved};
 use crate::judge::{Answers, Standing, standing};
 use crate::plan::{Ask, Plan, PlannedCheck};
 use crate::probe::{Context, Kind};
@@ -59,6 +59,8 @@ pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Prog
     let can_ask = |check: &&PlannedCheck| vm.has_outside() || !asks_from_outside(check);
     let mut pending: Vec<&PlannedCheck> = checks.iter().copied().filter(can_ask).collect();
     let total = pending.len();
+    let nonce = nonce();
+    let run = evidence::run_facts(&nonce);
     let mut log = Log::new(MAX_KEPT);
     let mut looked: BTreeMap<String, u32> = BTreeMap::new();
     let mut settled = SettledIn::default();
@@ -74,6 +76,7 @@ pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Prog
             clock,
             deadline,
             number: round,
+            run: &run,
             places: Semaphore::new(CONCURRENT),
             answers: RefCell::default(),
         };
@@ -83,7 +86,7 @@ pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Prog
         }
         asked.record(&mut log);
         looked.extend(pending.iter().map(|check| (check.address.clone(), round)));
-        let answers = Answers::of(log.observations.values());
+        let answers = Answers::of(log.observations.values(), &run);
         let now_ms = clock.elapsed().as_millis() as u64;
         pending.retain(|check| {
             let standing = standing(check, &answers, round, now_ms);
@@ -111,10 +114,18 @@ pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Prog
         started: to_the_millisecond(started),
         finished: to_the_millisecond(Timestamp::now()),
         machine,
+        nonce,
         labs: plans.iter().map(subject).collect(),
         looked,
         observations: log.observations.into_values().collect(),
     }
+}
+
+/// A mark that no earlier run has left on the machine.
+fn nonce() -> String {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("every supported system has a source of randomness");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn to_the_millisecond(time: Timestamp) -> String {
@@ -163,6 +174,7 @@ struct Round<'a> {
     clock: Instant,
     deadline: Instant,
     number: u32,
+    run: &'a Facts,
     places: Semaphore,
     answers: RefCell<BTreeMap<String, Rc<Asked>>>,
 }
@@ -191,8 +203,8 @@ impl Round<'_> {
     }
 
     async fn ask(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Facts> {
-        let scope =
-            Scope { own: None, given: given.iter().map(|(name, facts)| (*name, facts)).collect(), ..Scope::default() };
+        let known = given.iter().map(|(name, facts)| (*name, facts)).chain([(RUN, self.run)]);
+        let scope = Scope { own: None, given: known.collect(), ..Scope::default() };
         let question = ask.question(&scope).ok()?;
         let asked = {
             let mut answers = self.answers.borrow_mut();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::decode::{Decode, Sp};
 use crate::error::suggestion;
-use crate::evidence::Facts;
+use crate::evidence::{Facts, RUN, RUN_FACTS};
 use crate::expect::{Expectation, Truth};
 use crate::lab::{Advice, Check};
 use crate::node::{Key, Node, Tree};
@@ -29,6 +29,13 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
     for (key, node) in check.given.iter().flat_map(|given| given.entries()) {
         if given.iter().any(|(name, _)| *name == key.name) {
             decode.mistake(key.span, format!("duplicate key `{}`", key.name), None);
+        }
+        if key.name == RUN {
+            decode.mistake(
+                key.span,
+                format!("`{RUN}` stands for the run itself: give this observation another name"),
+                None,
+            );
         }
         if let Some((ask, _)) = ask(node, from, &given, decode) {
             given.push((key.name.clone(), ask));
@@ -138,6 +145,14 @@ fn check_references(node: &Node, given: &[(String, Ask)], decode: &mut Decode) {
 type Refused = (String, Option<String>);
 
 fn check_given_path(path: &Path, given: &[(String, Ask)]) -> Result<(), Refused> {
+    if path.head() == RUN {
+        let fact = path.second().unwrap_or_default();
+        let known = || RUN_FACTS.iter().map(|(name, _)| *name);
+        return match known().any(|name| name == fact) {
+            true => Ok(()),
+            false => Err((format!("`{path}` is nothing that is known of a run"), suggestion(fact, known()))),
+        };
+    }
     let Some((_, ask)) = given.iter().find(|(name, _)| name == path.head()) else {
         let help = suggestion(path.head(), given.iter().map(|(name, _)| name.as_str()));
         return Err((format!("`{}` is not `given` here", path.head()), help));
@@ -167,7 +182,8 @@ pub(super) struct FactNames<'a> {
 
 fn expectation(node: &Node, facts: &FactNames, decode: &mut Decode) -> Expectation {
     check_references(node, facts.given, decode);
-    Expectation::read(node, decode, &|path| match facts.given.iter().any(|(name, _)| name == path.head()) {
+    let is_given = |name: &str| name == RUN || facts.given.iter().any(|(given, _)| given == name);
+    Expectation::read(node, decode, &|path| match is_given(path.head()) {
         true => check_given_path(path, facts.given),
         false => known_fact(Some(facts.own), path.head()),
     })

@@ -7,7 +7,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use labrun::evidence::{Cause, Evidence, Facts, Machine, Observation, Sample, Seen, Unobserved};
+use labrun::evidence::{Cause, Evidence, Facts, Observation, Sample, Seen, Unobserved};
 use labrun::judge::judge;
 use labrun::library::{Library, read_source};
 use labrun::plan::{Ask, Plan, Settings, plan};
@@ -55,6 +55,8 @@ const CASES: &[(&str, i32, &str)] = &[
     ("missed-bonus", 0, "pass fail"),
     ("missing-observation", 4, "pass unknown"),
     ("hint-by-when", 1, "fail pass"),
+    // What a question took from the run is taken from the evidence again.
+    ("run-nonce", 0, "pass"),
 ];
 
 #[test]
@@ -307,12 +309,8 @@ fn evidence_for(plans: &[Plan], mut answer: impl FnMut(&Ask) -> Option<Seen>) ->
     Evidence {
         format: labrun::evidence::FORMAT.to_owned(),
         labrun: "0".to_owned(),
-        started: String::new(),
-        finished: String::new(),
-        machine: Machine::default(),
-        labs: Vec::new(),
-        looked: BTreeMap::new(),
         observations: observations.into_values().collect(),
+        ..Evidence::default()
     }
 }
 
