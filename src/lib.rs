@@ -28,6 +28,7 @@ pub mod worlds;
 // Looking: the only impure stage.
 pub mod engine;
 pub mod evidence;
+pub mod memory;
 pub mod observe;
 pub mod probe;
 pub mod vm;

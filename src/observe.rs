@@ -17,6 +17,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::engine::Engine;
 use crate::evidence::{self, Cause, Evidence, Facts, Observation, Question, RUN, Sample, Seen, Subject, Unobserved};
 use crate::judge::{Answers, Standing, standing};
+use crate::memory::Memory;
 use crate::plan::{Ask, Plan, PlannedCheck};
 use crate::probe::{Context, Kind};
 use crate::reference::Scope;
@@ -50,7 +51,14 @@ const CONCURRENT: usize = 16;
 const MAX_KEPT: usize = 16 << 20;
 
 /// Looks at everything the plans ask about. Never fails: what could not be seen is recorded as such.
-pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Progress<'_>) -> Evidence {
+/// What must not be asked twice is left in `memory`.
+pub async fn observe(
+    plans: &[Plan],
+    vm: &dyn Vm,
+    memory: &dyn Memory,
+    limits: Limits,
+    progress: Progress<'_>,
+) -> Evidence {
     let started = Timestamp::now();
     let clock = Instant::now();
     let deadline = clock + limits.run;
@@ -72,6 +80,7 @@ pub async fn observe(plans: &[Plan], vm: &dyn Vm, limits: Limits, progress: Prog
         let asked = Round {
             vm,
             engine: &engine,
+            memory,
             limits,
             clock,
             deadline,
@@ -170,6 +179,7 @@ fn asks_from_outside(check: &PlannedCheck) -> bool {
 struct Round<'a> {
     vm: &'a dyn Vm,
     engine: &'a Engine<'a>,
+    memory: &'a dyn Memory,
     limits: Limits,
     clock: Instant,
     deadline: Instant,
@@ -224,6 +234,7 @@ impl Round<'_> {
         let cx = Context {
             vm: self.vm,
             engine: self.engine,
+            memory: self.memory,
             from: question.from,
             patience: self.limits.patience,
             deadline: self.deadline,

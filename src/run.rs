@@ -16,6 +16,7 @@ use crate::evidence::{self, Evidence, Subject};
 use crate::judge::judge;
 use crate::library::{Library, read_source};
 use crate::lint;
+use crate::memory::OfThisRun;
 use crate::observe::{Limits, observe};
 use crate::plan::{Plan, Settings, parameters, plan, refuses_setting};
 use crate::points::Points;
@@ -134,7 +135,7 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
         .iter()
         .fold(Local::new(environment.docker_host.clone()), |vm, (name, value)| vm.with_env(name, value));
     let limits = Limits { run: args.timeout, ..Limits::default() };
-    let evidence = observe(&plans, &vm, limits, &|settled, all| {
+    let evidence = observe(&plans, &vm, &OfThisRun::default(), limits, &|settled, all| {
         bar.set_length(all as u64);
         bar.set_position(settled as u64);
     })

@@ -30,6 +30,7 @@ impl Probe for Container {
     const FACTS: &'static [(&'static str, &'static str)] = &[
         ("found", "`one`, `none`, or `several` when more than one container answers to the name"),
         ("names", "the exact names of those that answer to the name"),
+        ("id", "the engine's id of it, another for each container that is made, whatever its name"),
         ("name", "its exact name"),
         ("service", "the compose service it runs, or null"),
         ("image", "its image, as whoever made it wrote it"),
@@ -82,6 +83,7 @@ fn facts(found: &Resolution, now: Timestamp) -> Facts {
 fn describe(state: &ContainerState, now: Timestamp, sheet: &mut Sheet) {
     let uptime =
         state.started.filter(|_| state.status == "running").map(|started| now.duration_since(started).as_secs().max(0));
+    sheet.text("id", Some(&state.id), LONG);
     sheet.text("name", Some(&state.name), LONG);
     sheet.text("service", state.service.as_deref(), LONG);
     sheet.text("image", state.image.as_deref(), LONG);

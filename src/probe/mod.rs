@@ -28,6 +28,7 @@ use serde_json::{Value, json};
 use crate::decode::Decode;
 use crate::engine::{Engine, Resolution};
 use crate::evidence::{Cause, Facts, Unobserved};
+use crate::memory::Memory;
 use crate::node::Node;
 use crate::vantage::{Endpoint, Host, Vantage};
 use crate::vm::{ByteStream, DialError, Vm};
@@ -129,6 +130,8 @@ pub struct Context<'a> {
     pub vm: &'a dyn Vm,
     /// Its Docker engine, as of this round.
     pub engine: &'a Engine<'a>,
+    /// What was seen by looks that must not be repeated.
+    pub memory: &'a dyn Memory,
     /// Where the probe stands.
     pub from: Vantage,
     /// How long a target may keep silent before its silence is a fact.
@@ -311,15 +314,21 @@ mod testing {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::memory::OfThisRun;
     use crate::vm::local::Local;
 
     /// What a probe of kind `kind` sees within a second of patience.
     pub async fn look(kind: &str, args: Value) -> Result<Facts, Unobserved> {
+        look_with(&OfThisRun::default(), kind, args).await
+    }
+
+    /// The same, with a memory of what was seen before.
+    pub async fn look_with(memory: &dyn Memory, kind: &str, args: Value) -> Result<Facts, Unobserved> {
         let vm = Local::new(Some("unix:///nonexistent/docker.sock".into()));
         let deadline = Instant::now() + Duration::from_secs(20);
         let engine = Engine::new(&vm, deadline);
         let patience = Duration::from_secs(1);
-        let cx = Context { vm: &vm, engine: &engine, from: Vantage::Vm, patience, deadline };
+        let cx = Context { vm: &vm, engine: &engine, memory, from: Vantage::Vm, patience, deadline };
         Kind::named(kind).unwrap().observe(args, &cx).await
     }
 

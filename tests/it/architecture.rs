@@ -47,11 +47,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("lint", &["decode", "error", "lab", "library", "node", "plan", "source", "worlds"]),
     // Looking.
     ("evidence", &["text", "vantage"]),
+    ("memory", &["evidence"]),
     ("vm/", &["evidence", "vantage", "vm"]),
     ("engine", &["engine", "evidence", "vm"]),
-    ("probe/mod.rs", &["decode", "engine", "evidence", "node", "vantage", "vm"]),
+    ("probe/mod.rs", &["decode", "engine", "evidence", "memory", "node", "vantage", "vm"]),
     ("probe/", &["engine", "evidence", "probe", "vantage", "vm"]),
-    ("observe", &["engine", "evidence", "judge", "plan", "probe", "reference", "vantage", "vm"]),
+    ("observe", &["engine", "evidence", "judge", "memory", "plan", "probe", "reference", "vantage", "vm"]),
     // Judging and showing.
     ("verdict", &["evidence", "points", "text", "vantage"]),
     ("judge", &["evidence", "expect", "plan", "reference", "text", "vantage", "verdict"]),
@@ -67,6 +68,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "judge",
             "library",
             "lint",
+            "memory",
             "observe",
             "plan",
             "points",
