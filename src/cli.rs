@@ -46,6 +46,9 @@ pub struct Check {
     /// Also record everything that was observed in this file.
     #[arg(long, value_name = "FILE")]
     pub evidence: Option<PathBuf>,
+    /// Judge by what is seen now alone: credit nothing that earlier runs on this machine saw to hold.
+    #[arg(long)]
+    pub fresh: bool,
     /// The time for the whole run.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub timeout: std::time::Duration,

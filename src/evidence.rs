@@ -39,8 +39,36 @@ pub struct Evidence {
     /// rounds.
     #[serde(default)]
     pub looked: BTreeMap<String, u32>,
+    /// Whether the teacher's course counts what the student's own machine says of earlier runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_reported_counts: bool,
+    /// What earlier runs saw to hold, each check at most once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credit: Vec<Credit>,
     /// The answers, one per distinct question.
     pub observations: Vec<Observation>,
+}
+
+/// A check that an earlier run saw to hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credit {
+    /// Its address.
+    pub check: String,
+    /// When that was, RFC 3339, UTC.
+    pub at: String,
+    /// Whose word it is.
+    pub source: CreditSource,
+}
+
+/// Whose word a credit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CreditSource {
+    /// A record on the student's own machine, which its owner can write.
+    SelfReported,
+    /// A run of the grader's.
+    Grader,
 }
 
 impl Evidence {

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::evidence::{Cause, Evidence, Facts, Machine, Observation, RUN, Seen};
+use crate::evidence::{Cause, CreditSource, Evidence, Facts, Machine, Observation, RUN, Seen};
 use crate::expect::Truth;
 use crate::plan::{Ask, Plan, PlannedAdvice, PlannedCheck, PlannedStep};
 use crate::reference::Scope;
 use crate::text::Text;
 use crate::vantage::Vantage;
-use crate::verdict::{self, CheckResult, Doubt, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult};
+use crate::verdict::{
+    self, CheckResult, Credited, Doubt, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult,
+};
 
 /// Judges every check of `plans` on what was observed.
 pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
     let run = evidence.run_facts();
     let answers = Answers { looked: Some(&evidence.looked), ..Answers::of(&evidence.observations, &run) };
-    let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, &evidence.machine)).collect();
+    let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, evidence)).collect();
     Report {
         format: verdict::FORMAT.to_owned(),
         labrun: env!("CARGO_PKG_VERSION").to_owned(),
@@ -199,9 +201,10 @@ fn decisive<'e>(check: &'e PlannedCheck, answers: &Answers<'e>) -> Look<'e> {
     look
 }
 
-fn judge_lab(plan: &Plan, answers: &Answers, machine: &Machine) -> LabResult {
+fn judge_lab(plan: &Plan, answers: &Answers, evidence: &Evidence) -> LabResult {
     let mut known: BTreeMap<String, Outcome> = BTreeMap::new();
-    let steps: Vec<StepResult> = plan.steps.iter().map(|step| judge_step(step, answers, machine, &mut known)).collect();
+    let steps: Vec<StepResult> =
+        plan.steps.iter().map(|step| judge_step(step, answers, evidence, &mut known)).collect();
     LabResult {
         id: plan.id.clone(),
         title: plan.title.clone(),
@@ -216,15 +219,17 @@ fn judge_lab(plan: &Plan, answers: &Answers, machine: &Machine) -> LabResult {
 fn judge_step(
     step: &PlannedStep,
     answers: &Answers,
-    machine: &Machine,
+    evidence: &Evidence,
     known: &mut BTreeMap<String, Outcome>,
 ) -> StepResult {
     let mut points = Score::default();
     let mut checks: Vec<CheckResult> = Vec::new();
     for check in &step.checks {
-        let result = judge_check(check, answers, machine, known);
+        let live = judge_check(check, answers, &evidence.machine, known);
+        // What needs it needs it now: credit is for what was done, not a thing to build on.
+        known.insert(live.address.clone(), live.outcome);
+        let result = with_credit(live, evidence);
         points.count(result.outcome, result.points, result.bonus);
-        known.insert(result.address.clone(), result.outcome);
         checks.push(result);
     }
     StepResult {
@@ -254,6 +259,7 @@ fn judge_check(
         blocked_by: Vec::new(),
         unknown: None,
         deferred: None,
+        credit: None,
         hint: None,
         note: None,
         from: check.ask.from,
@@ -310,6 +316,29 @@ fn judge_check(
         }
     }
     result
+}
+
+/// What an earlier run saw to hold stays so, whatever became of it since: labs undo each other's work. On the word
+/// of the student's own machine alone that is the teacher's to say, unless the course has said it.
+fn with_credit(live: CheckResult, evidence: &Evidence) -> CheckResult {
+    let credit = evidence.credit.iter().find(|credit| credit.check == live.address);
+    let Some(credit) = credit.filter(|_| live.outcome != Outcome::Pass) else { return live };
+    let counts = credit.source == CreditSource::Grader || evidence.self_reported_counts;
+    CheckResult {
+        credit: Some(Credited { at: credit.at.clone(), source: credit.source, now: live.outcome }),
+        outcome: if counts { Outcome::Pass } else { Outcome::Deferred },
+        deferred: (!counts).then(|| {
+            Text::new(
+                "a tu docente: que estaba bien lo dice sólo el registro de esta máquina",
+                "to your teacher: only this machine's own record says that it was right",
+            )
+        }),
+        mismatches: Vec::new(),
+        blocked_by: Vec::new(),
+        unknown: None,
+        hint: None,
+        ..live
+    }
 }
 
 /// To whom a check is left that this run is not meant to judge.

@@ -40,4 +40,5 @@ pub mod verdict;
 
 // The edge.
 pub mod cli;
+pub mod journal;
 pub mod run;

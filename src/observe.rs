@@ -126,6 +126,8 @@ pub async fn observe(
         nonce,
         labs: plans.iter().map(subject).collect(),
         looked,
+        self_reported_counts: false,
+        credit: Vec::new(),
         observations: log.observations.into_values().collect(),
     }
 }

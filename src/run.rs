@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Check, Cli, Command, Judge, Lint, List, ReportArgs};
 use crate::error::{Diagnostic, Error, counted, exit_code, suggestion};
 use crate::evidence::{self, Evidence, Subject};
+use crate::journal::Journal;
 use crate::judge::judge;
 use crate::library::{Library, read_source};
 use crate::lint;
@@ -38,6 +39,8 @@ pub struct Environment {
     color_stderr: bool,
     width: usize,
     docker_host: Option<String>,
+    /// Where earlier runs noted what they saw.
+    journal: Option<PathBuf>,
     /// What commands run on this machine are given.
     for_commands: Vec<(&'static str, String)>,
 }
@@ -55,6 +58,10 @@ impl Environment {
             color_stderr: color && std::io::stderr().is_terminal(),
             width: usize::from(console::Term::stdout().size_checked().map_or(80, |(_, columns)| columns)),
             docker_host: var("DOCKER_HOST"),
+            journal: var("XDG_STATE_HOME")
+                .map(PathBuf::from)
+                .or_else(|| Some(Path::new(&var("HOME")?).join(".local/state")))
+                .map(|state| state.join("labrun/journal.jsonl")),
             for_commands: ["PATH", "HOME", "USER"].into_iter().filter_map(|name| Some((name, var(name)?))).collect(),
         }
     }
@@ -129,20 +136,25 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
     check_steps(&plans, &subjects, &library)?;
     check_folders([&args.evidence, &args.report.output])?;
 
+    let journal = open_journal(environment);
     let bar = progress_bar(environment);
     let vm = environment
         .for_commands
         .iter()
         .fold(Local::new(environment.docker_host.clone()), |vm, (name, value)| vm.with_env(name, value));
     let limits = Limits { run: args.timeout, ..Limits::default() };
-    let evidence = observe(&plans, &vm, &OfThisRun::default(), limits, &|settled, all| {
+    let mut evidence = observe(&plans, &vm, &OfThisRun::default(), limits, &|settled, all| {
         bar.set_length(all as u64);
         bar.set_position(settled as u64);
     })
     .await;
     bar.finish_and_clear();
+    evidence.credit = journal.as_ref().filter(|_| !args.fresh).map_or_else(Vec::new, |journal| journal.credit(&plans));
 
     let report = judge(&plans, &evidence);
+    if let Some(Err(error)) = journal.map(|journal| journal.note(&report, &plans)) {
+        say(&format!("labrun: what was seen to hold could not be noted for later runs: {error}"));
+    }
     // That one of them cannot be written does not take the other away.
     let reported = write_report(&report, &args.report, environment);
     if let Some(path) = &args.evidence {
@@ -151,6 +163,18 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
     }
     reported?;
     Ok(exit_code(report.outcome))
+}
+
+/// The record of earlier runs. One that cannot be read credits nothing, and is no reason not to look.
+fn open_journal(environment: &Environment) -> Option<Journal> {
+    let path = environment.journal.as_ref()?;
+    match Journal::open(path) {
+        Ok(journal) => Some(journal),
+        Err(error) => {
+            say(&format!("labrun: {} credits nothing: {error}", path.display()));
+            None
+        }
+    }
 }
 
 fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error> {

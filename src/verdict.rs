@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::evidence::{Cause, Machine};
+use crate::evidence::{Cause, CreditSource, Machine};
 use crate::points::Points;
 use crate::text::Text;
 use crate::vantage::Vantage;
@@ -90,6 +90,9 @@ pub struct CheckResult {
     pub unknown: Option<Doubt>,
     /// To whom or what it is deferred, and how to have it judged.
     pub deferred: Option<Text>,
+    /// What an earlier run saw of it, where that decides or is left to the teacher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit: Option<Credited>,
     /// The author's hint, in stages: read the first, and go on only if it did not help.
     pub hint: Option<Hint>,
     /// The author's remark on a way of passing that deserves one.
@@ -100,6 +103,17 @@ pub struct CheckResult {
     pub command: String,
     /// Milliseconds the looking took.
     pub took_ms: u64,
+}
+
+/// That an earlier run saw a claim hold which this one does not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Credited {
+    /// When it was seen to hold, RFC 3339, UTC.
+    pub at: String,
+    /// Whose word that is.
+    pub source: CreditSource,
+    /// What this run saw.
+    pub now: Outcome,
 }
 
 /// What became of a claim. The order is the order of severity, mildest first.

@@ -9,7 +9,8 @@ use tera::{Context, Tera};
 
 use crate::points::Points;
 use crate::render::{
-    NAME, Options, advice, json, name_of, place, seen, share, symbol, tallied, tame, tame_prose, word, worth,
+    NAME, Options, advice, credited, json, moment, name_of, place, seen, share, symbol, tallied, tame, tame_prose,
+    word, worth,
 };
 use crate::text::Text;
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score, StepResult};
@@ -95,6 +96,7 @@ struct Check {
     blocked_by: Vec<Link>,
     unknown: Option<Text>,
     deferred: Option<Text>,
+    credit: Option<Text>,
     hints: Vec<Text>,
     notes: Vec<Text>,
     from: Text,
@@ -154,8 +156,8 @@ fn page(report: &Report) -> Page {
     Page {
         headline: headline(report),
         labrun: tame(&report.labrun, NAME),
-        started: moment(&report.started),
-        finished: moment(&report.finished),
+        started: tame(&moment(&report.started), NAME),
+        finished: tame(&moment(&report.finished), NAME),
         machine: machine.iter().flatten().map(|part| tame(part, NAME)).collect(),
         outcome: mark(report.outcome),
         score: tally(&report.points),
@@ -206,6 +208,7 @@ fn check(report: &Report, check: &CheckResult) -> Check {
         blocked_by: check.blocked_by.iter().map(blocker).collect(),
         unknown: check.unknown.as_ref().map(|doubt| prose(&doubt.why)),
         deferred: check.deferred.as_ref().map(prose),
+        credit: check.credit.as_ref().map(credited),
         // A hint for what is right already would only confuse.
         hints: if check.outcome == Outcome::Fail { said(&check.hint) } else { Vec::new() },
         notes: said(&check.note),
@@ -259,11 +262,6 @@ fn tally(score: &Score) -> Tally {
 fn percent(part: Points, whole: Points) -> String {
     let thousandths = u64::from(part.hundredths()) * 100_000 / u64::from(whole.hundredths().max(1));
     format!("{}.{:03}%", thousandths / 1000, thousandths % 1000)
-}
-
-/// `2026-11-23T10:00:00Z` as `2026-11-23 10:00:00 UTC`.
-fn moment(time: &str) -> String {
-    tame(&time.replacen('T', " ", 1).replacen('Z', " UTC", 1), NAME)
 }
 
 /// The title of the only lab, or the names of all.

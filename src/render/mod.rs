@@ -10,10 +10,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::evidence::CreditSource;
 use crate::points::Points;
 use crate::text::{Lang, Text};
 use crate::vantage::Vantage;
-use crate::verdict::{CheckResult, Outcome, Report, Score};
+use crate::verdict::{CheckResult, Credited, Outcome, Report, Score};
 
 /// How a report is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,6 +221,27 @@ fn place(from: Vantage) -> Text {
         Vantage::Vm => Text::new("la VM", "the VM"),
         Vantage::Grader => Text::new("fuera de la VM", "outside the VM"),
     }
+}
+
+/// That an earlier run saw a check hold, in words.
+fn credited(credit: &Credited) -> Text {
+    let at = tame(&moment(&credit.at), NAME);
+    let now = word(credit.now);
+    let (es, en) = match credit.source {
+        CreditSource::SelfReported => ("según el registro de su propia máquina", "by the record of its own machine"),
+        CreditSource::Grader => ("en una corrida del docente", "in a run of the teacher's"),
+    };
+    Text::new(
+        format!("visto bien el {at}, {es}; ahora: {}", now.es),
+        format!("seen to hold on {at}, {en}; now: {}", now.en),
+    )
+}
+
+/// `2026-11-23T10:00:00.120Z` as `2026-11-23 10:00:00 UTC`.
+fn moment(time: &str) -> String {
+    let (whole, rest) = time.split_once('.').unwrap_or((time.trim_end_matches('Z'), "Z"));
+    let zone = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{}{}", whole.replacen('T', " ", 1), zone.replacen('Z', " UTC", 1))
 }
 
 /// A check's points as `2/2`, `0/3`, `?/2`, `–/1`, or `+1` for a bonus; nothing where there are none to be had.

@@ -13,7 +13,7 @@
 use console::{Style, measure_text_width};
 
 use crate::render::{
-    NAME, Options, advice, name_of, place, seen, share, symbol, tallied, tame, tame_prose, word, worth,
+    NAME, Options, advice, credited, name_of, place, seen, share, symbol, tallied, tame, tame_prose, word, worth,
 };
 use crate::text::Text;
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score};
@@ -107,6 +107,9 @@ impl Page<'_> {
         }
         if let Some(how) = &check.deferred {
             self.detail(("cómo", "how"), &tame_prose(self.say(how)));
+        }
+        if let Some(credit) = &check.credit {
+            self.detail(("acreditado", "credited"), self.say(&credited(credit)));
         }
         if let Some(note) = &check.note {
             note.say.iter().for_each(|say| self.detail(("nota", "note"), &tame_prose(self.say(say))));

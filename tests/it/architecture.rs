@@ -56,8 +56,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Judging and showing.
     ("verdict", &["evidence", "points", "text", "vantage"]),
     ("judge", &["evidence", "expect", "plan", "reference", "text", "vantage", "verdict"]),
-    ("render/", &["points", "render", "text", "vantage", "verdict"]),
+    ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
     // The edge.
+    ("journal", &["evidence", "plan", "verdict"]),
     ("cli", &["plan", "render", "text"]),
     (
         "run",
@@ -65,6 +66,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "cli",
             "error",
             "evidence",
+            "journal",
             "judge",
             "library",
             "lint",
@@ -93,12 +95,12 @@ struct Reserved {
 const RESERVED: &[Reserved] = &[
     Reserved {
         words: &["std::fs", "tokio::fs", "File::open", "File::create", "OpenOptions"],
-        only_in: &["run.rs", "main.rs", "library.rs", "vm/"],
+        only_in: &["run.rs", "main.rs", "library.rs", "journal.rs", "vm/"],
         because: "files are touched at the edge only",
     },
     Reserved {
         words: &["std::net", "std::os", "rustix"],
-        only_in: &["vm/", "engine", "probe/"],
+        only_in: &["vm/", "engine", "probe/", "journal.rs"],
         because: "only looking touches the machine",
     },
     Reserved {

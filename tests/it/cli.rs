@@ -21,6 +21,8 @@ fn labrun_in(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
     for name in ["LC_ALL", "LC_MESSAGES", "LANG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"] {
         labrun.env_remove(name);
     }
+    // What passes here is no business of whoever runs the tests.
+    labrun.env("XDG_STATE_HOME", folder.join(".state"));
     labrun.env("DOCKER_HOST", "unix:///nonexistent/docker.sock").envs(env.iter().copied()).output().unwrap()
 }
 
@@ -384,7 +386,7 @@ fn two_labs_of_one_name_in_one_run_are_refused() {
 
 // ---- what a run leaves ----------------------------------------------------------------------------------------
 
-/// A lab called `name` that runs `command`, which never prints what it should.
+/// A lab called `name` that runs `command` and wants it to print `never`.
 fn lab_of_a_command(name: &str, command: &[&str], within: &str) -> String {
     format!(
         "labrun: lab/v1\nid: {name}\ntitle: {{es: x, en: x}}\nsteps:\n  - id: s\n    title: {{es: x, en: x}}\n    \
@@ -410,6 +412,37 @@ fn what_is_looked_at_again_and_again_is_kept_once_while_it_stays_the_same() {
         let judged = labrun_in(folder.path(), &["judge", "e.json", "--lab", "x.yaml"], &[]);
         assert_eq!(text(&judged.stdout), text(&checked.stdout), "{name}");
     }
+}
+
+#[test]
+fn what_was_seen_to_hold_stays_credited_until_it_is_asked_for_afresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("flag");
+    let lab = lab_of_a_command("credit", &["cat", flag.to_str().unwrap()], "10ms");
+    std::fs::write(folder.path().join("x.yaml"), lab).unwrap();
+    let check = |args: &[&str]| {
+        let output = labrun_in(folder.path(), &[&["check", "x.yaml", "--format", "json"], args].concat(), &[]);
+        let report: Report =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        report.labs[0].steps[0].checks[0].clone()
+    };
+    assert_eq!(check(&[]).outcome, Outcome::Fail);
+    std::fs::write(&flag, "never").unwrap();
+    // A pass is noted also when nothing is to be credited.
+    assert_eq!(check(&["--fresh"]).credit, None);
+    std::fs::remove_file(&flag).unwrap();
+    let credited = check(&["--evidence", "e.json"]);
+    assert_eq!((credited.outcome, credited.credit.unwrap().now), (Outcome::Deferred, Outcome::Fail));
+    assert_eq!(check(&["--fresh"]).outcome, Outcome::Fail);
+    let judged = labrun_in(folder.path(), &["judge", "e.json", "--lab", "x.yaml", "--lang", "en"], &[]);
+    assert!(text(&judged.stdout).contains("seen to hold on "), "{}", text(&judged.stdout));
+    // A record that is no file is said to credit nothing, and keeps nobody from looking.
+    let journal = folder.path().join(".state/labrun/journal.jsonl");
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::create_dir(&journal).unwrap();
+    let output = labrun_in(folder.path(), &["check", "x.yaml", "--format", "json"], &[]);
+    assert!(text(&output.stderr).contains("credits nothing: Is a directory"), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

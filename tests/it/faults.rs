@@ -344,7 +344,7 @@ fn labrun(vm: &StudentVm, before: &str, args: &str, bound: Bound) -> Run {
 }
 
 fn labrun_as(vm: &StudentVm, before: &str, args: &str, bound: Bound) -> Run {
-    let script = format!("{before} bash /share/look.sh check {args} {} --lang en", bound.timeout);
+    let script = format!("{before} bash /share/look.sh check {args} {} --fresh --lang en", bound.timeout);
     let output = vm.bash(&script);
     let (said, errors) = (text(&output.stdout), text(&output.stderr));
     let (output, measured) = said.trim_end().rsplit_once('\n').unwrap_or(("", &said));

@@ -37,7 +37,8 @@ fn what_probes_see_of_a_machine_is_what_was_put_there() {
         for case in ["sockets", "processes", "routes", "file", "unseen"] {
             std::fs::copy(cases.join(format!("{case}.yaml")), vm.share.path().join(format!("{case}.yaml"))).unwrap();
             for sudo in ["", "sudo "] {
-                let output = vm.bash(&format!("{sudo}/share/labrun check /share/{case}.yaml --format json --lang en"));
+                let output =
+                    vm.bash(&format!("{sudo}/share/labrun check /share/{case}.yaml --fresh --format json --lang en"));
                 let report: Report = serde_json::from_slice(&output.stdout)
                     .unwrap_or_else(|_| panic!("{}{}", text(&output.stdout), text(&output.stderr)));
                 let wanted = if case == "unseen" { Outcome::Unknown } else { Outcome::Pass };

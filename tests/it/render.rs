@@ -25,6 +25,7 @@ fn check(id: &str, es: &str, en: &str) -> CheckResult {
         blocked_by: Vec::new(),
         unknown: None,
         deferred: None,
+        credit: None,
         hint: Some(hint("start", &[("¿Está en marcha? `docker ps` lo dice.", "Is it running? `docker ps` tells.")])),
         note: None,
         from: Vantage::Vm,

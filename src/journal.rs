@@ -1,0 +1,191 @@
+//! What earlier runs on this machine saw passing: one file of JSON lines, only ever appended to. Whoever owns the
+//! machine can write it, so everything read from it is bounded, and is credit that the report calls self-reported.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::evidence::{Credit, CreditSource};
+use crate::plan::Plan;
+use crate::verdict::{Outcome, Report};
+
+/// How much of a journal is read, in bytes; an honest one holds a line for each check ever passed.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// One line of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// A check was seen to hold.
+    Pass {
+        /// Its address.
+        check: String,
+        /// What tells this claim from that of the same check with other parameters.
+        params: String,
+        /// When, RFC 3339 in UTC.
+        at: String,
+    },
+}
+
+/// A journal, as it was when it was opened.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    lines: Vec<Line>,
+}
+
+impl Journal {
+    /// The journal at `path`; an empty one where nothing is there yet.
+    ///
+    /// # Errors
+    /// When something is there that cannot be read. Lines that make no sense are passed over.
+    pub fn open(path: &Path) -> io::Result<Journal> {
+        let mut text = Vec::new();
+        match File::open(path) {
+            Ok(file) => drop(file.take(MAX_BYTES).read_to_end(&mut text)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+        Ok(Journal { path: path.to_owned(), lines: lines.filter(Line::makes_sense).collect() })
+    }
+
+    /// What is credited to the checks of `plans`: each that was seen to hold, with the same parameters, and when
+    /// that was first.
+    pub fn credit(&self, plans: &[Plan]) -> Vec<Credit> {
+        let mut credited = BTreeSet::new();
+        let mut credit = Vec::new();
+        for plan in plans {
+            let own = fingerprint(plan);
+            for Line::Pass { check, params, at } in &self.lines {
+                let is_of_it = *params == own && plan.checks().any(|planned| planned.address == *check);
+                if is_of_it && credited.insert(check.clone()) {
+                    credit.push(Credit { check: check.clone(), at: at.clone(), source: CreditSource::SelfReported });
+                }
+            }
+        }
+        credit
+    }
+
+    /// Notes every check that `report` saw to hold and that is not in the journal yet.
+    ///
+    /// # Errors
+    /// When the file or its folder cannot be written.
+    pub fn note(&self, report: &Report, plans: &[Plan]) -> io::Result<()> {
+        let known = self.credit(plans);
+        let mut text = Vec::new();
+        for (lab, plan) in report.labs.iter().zip(plans) {
+            let checks = lab.steps.iter().flat_map(|step| &step.checks);
+            let seen = checks.filter(|check| check.outcome == Outcome::Pass && check.credit.is_none());
+            for check in seen.filter(|check| known.iter().all(|credit| credit.check != check.address)) {
+                let line =
+                    Line::Pass { check: check.address.clone(), params: fingerprint(plan), at: report.finished.clone() };
+                serde_json::to_writer(&mut text, &line)?;
+                text.push(b'\n');
+            }
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        if let Some(folder) = self.path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        // In one piece, so that two runs at once do not mix their lines.
+        file.write_all(&text)
+    }
+}
+
+impl Line {
+    fn makes_sense(&self) -> bool {
+        let Line::Pass { at, .. } = self;
+        at.parse::<Timestamp>().is_ok()
+    }
+}
+
+/// One short text for the parameters of a plan, equal exactly for equal parameters.
+fn fingerprint(plan: &Plan) -> String {
+    let params = serde_json::to_vec(&plan.params).unwrap_or_default();
+    Sha256::digest(params)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::judge::judge;
+    use crate::plan::{Settings, plan};
+    use crate::source::Source;
+
+    const LAB: &str = r#"{labrun: lab/v1, id: web, title: {es: x, en: x}, params: {name: web}, steps: [
+        {id: server, title: {es: x, en: x}, checks: [
+        {id: runs, points: 1, claim: {es: x, en: x}, probe: {container: {name: "${name}"}}, expect: {status: running},
+         hints: [{id: h, say: [{es: x, en: x}]}]}]}]}"#;
+
+    fn plan_with(name: &str) -> Vec<Plan> {
+        let settings = Settings::from([("name".to_owned(), name.to_owned())]);
+        vec![plan(&Source::new("web.yaml", LAB), &BTreeMap::new(), &settings, &[]).unwrap()]
+    }
+
+    /// A report in which the check came to `outcome`.
+    fn report(outcome: Outcome) -> Report {
+        let mut report = judge(&plan_with("web"), &Evidence::default());
+        report.finished = "2026-03-02T14:05:09.180Z".to_owned();
+        report.labs[0].steps[0].checks[0].outcome = outcome;
+        report
+    }
+
+    #[test]
+    fn what_passed_once_is_credited_once_with_its_first_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/journal.jsonl");
+        let plans = plan_with("web");
+        Journal::open(&path).unwrap().note(&report(Outcome::Fail), &plans).unwrap();
+        assert!(!path.exists());
+        Journal::open(&path).unwrap().note(&report(Outcome::Pass), &plans).unwrap();
+        let later = Report { finished: "2026-04-01T00:00:00Z".to_owned(), ..report(Outcome::Pass) };
+        Journal::open(&path).unwrap().note(&later, &plans).unwrap();
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+        let [credit] = &journal.credit(&plans)[..] else { panic!("{journal:?}") };
+        assert_eq!((credit.check.as_str(), credit.at.as_str()), ("web/server/runs", "2026-03-02T14:05:09.180Z"));
+        // Another name is another claim.
+        assert_eq!(journal.credit(&plan_with("other")), []);
+    }
+
+    #[test]
+    fn a_journal_full_of_rubbish_credits_nothing_and_breaks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let params = fingerprint(&plan_with("web")[0]);
+        let line = |check: &str, at: &str| {
+            format!("{{\"pass\":{{\"check\":\"{check}\",\"params\":\"{params}\",\"at\":\"{at}\"}}}}")
+        };
+        let good = line("web/server/runs", "2026-03-02T14:05:09Z");
+        let bad = [
+            "\u{0}\u{1b}[31m",
+            "{",
+            "[]",
+            "{\"pass\":{}}",
+            &line("web/server/runs", "yesterday"),
+            &line("web/server/runs", "<script>"),
+            &line("lab9/x/y", "2026-03-02T14:05:09Z"),
+        ];
+        std::fs::write(&path, [bad.join("\n").as_bytes(), b"\n\xff\xfe\n"].concat()).unwrap();
+        assert_eq!(Journal::open(&path).unwrap().credit(&plan_with("web")), []);
+        std::fs::write(&path, format!("{}\n{good}", bad.join("\n"))).unwrap();
+        assert_eq!(Journal::open(&path).unwrap().credit(&plan_with("web")).len(), 1);
+        // What is beyond the bound is not read.
+        std::fs::write(&path, format!("{}\n{good}", "x".repeat(MAX_BYTES as usize))).unwrap();
+        assert_eq!(Journal::open(&path).unwrap().credit(&plan_with("web")), []);
+        assert!(Journal::open(folder.path()).is_err());
+    }
+}
