@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::container::PathStatResponse;
 use bollard::errors::Error;
 use bollard::models::{ContainerSummary, Network, NetworkInspect, Volume};
 use bollard::query_parameters::{
@@ -21,6 +20,8 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::evidence::{Cause, Unobserved};
 use crate::vm::Vm;
+
+pub use bollard::container::PathStatResponse as PathStat;
 
 pub use names::Resolution;
 
@@ -96,6 +97,8 @@ pub struct VolumeState {
     pub driver: String,
     /// The driver's options.
     pub options: BTreeMap<String, String>,
+    /// Where on the machine it lies.
+    pub mountpoint: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// When it was created, RFC 3339 to the second.
@@ -106,6 +109,12 @@ impl VolumeState {
     /// Whether what is written there is gone when the machine, or its last user, stops.
     pub fn is_volatile(&self) -> bool {
         self.options.get("type").is_some_and(|kind| matches!(kind.as_str(), "tmpfs" | "ramfs"))
+    }
+
+    /// The path of the machine that it is another name for (`type=none`, `o=bind`, `device=PATH`).
+    pub fn bound_to(&self) -> Option<&str> {
+        let bind = self.options.get("type").is_some_and(|kind| kind == "none");
+        self.options.get("device").map(String::as_str).filter(|device| bind && device.starts_with('/'))
     }
 
     /// The name its users know: compose's own, without the project, where compose made it.
@@ -183,7 +192,7 @@ impl<'a> Engine<'a> {
     }
 
     /// What the engine says of a path in the container `id`, running or not; none when nothing is there.
-    pub async fn stat(&self, id: &str, path: &str) -> Result<Option<PathStatResponse>, Unobserved> {
+    pub async fn stat(&self, id: &str, path: &str) -> Result<Option<PathStat>, Unobserved> {
         let docker = self.docker().await?;
         let options = ContainerArchiveInfoOptions { path: path.to_owned() };
         match self.bounded(docker.get_container_archive_info(id, Some(options))).await? {
@@ -436,6 +445,7 @@ fn volume_state(volume: Volume) -> VolumeState {
         name: volume.name,
         driver: volume.driver,
         options: volume.options.into_iter().collect(),
+        mountpoint: volume.mountpoint,
         labels: volume.labels.into_iter().collect(),
         created: volume.created_at.as_deref().and_then(to_the_second),
     }

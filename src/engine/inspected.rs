@@ -104,6 +104,9 @@ pub struct Mounted {
     /// Whether its destination was written without a leading slash, as a volume's name put in its place is.
     #[serde(skip)]
     pub misplaced: bool,
+    /// The path within the volume that is mounted, where it is not the whole: clean, and absolute there.
+    #[serde(skip)]
+    pub subpath: Option<String>,
 }
 
 impl ContainerState {
@@ -209,8 +212,15 @@ fn mounts(points: Vec<MountPoint>, host: &HostConfig, by_compose: bool) -> Vec<M
             let name = filled(point.name);
             let written = point.destination.unwrap_or_default();
             let kind = kind.unwrap_or_else(|| if name.is_some() { "volume" } else { "bind" }.to_owned());
+            let destination = clean_path(&written);
+            let subpath = subpath(host, &destination).filter(|_| kind == "volume");
+            // The engine names the whole volume as the source of a part of it.
+            let source = filled(point.source).map(|source| match &subpath {
+                Some(part) => clean_path(&format!("{source}/{part}")),
+                None => source,
+            });
             Mounted {
-                destination: clean_path(&written),
+                destination,
                 misplaced: !written.starts_with('/'),
                 // Compose hands a service's old anonymous volumes to its new container by name, so there a name
                 // in the configuration is nobody's choice.
@@ -220,8 +230,9 @@ fn mounts(points: Vec<MountPoint>, host: &HostConfig, by_compose: bool) -> Vec<M
                         .is_some_and(|name| is_generated_name(name) && (by_compose || !named.contains(name))),
                 kind,
                 name,
-                source: filled(point.source),
+                source,
                 writable: point.rw.unwrap_or(true),
+                subpath,
             }
         })
         .collect();
@@ -238,6 +249,7 @@ fn mounts(points: Vec<MountPoint>, host: &HostConfig, by_compose: bool) -> Vec<M
             writable: !options.split(',').any(|option| option.trim() == "ro"),
             anonymous: false,
             misplaced: false,
+            subpath: None,
         });
     }
     all.sort();
@@ -249,6 +261,14 @@ fn named_volumes(host: &HostConfig) -> BTreeSet<&str> {
     let binds = host.binds.iter().flatten().filter_map(|bind| bind.split_once(':')).map(|(source, _)| source);
     let mounts = host.mounts.iter().flatten().filter_map(|mount| mount.source.as_deref());
     binds.chain(mounts).filter(|source| !source.is_empty()).collect()
+}
+
+/// The part of a volume that is asked to be mounted at `destination`, if not all of it.
+fn subpath(host: &HostConfig, destination: &str) -> Option<String> {
+    let at = |target: &str| clean_path(target) == destination;
+    let mount = host.mounts.iter().flatten().find(|mount| mount.target.as_deref().is_some_and(at))?;
+    let part = clean_path(mount.volume_options.as_ref()?.subpath.as_deref()?);
+    Some(part).filter(|part| part != "/")
 }
 
 /// Whether a volume's name is one the engine makes up: 64 hex digits. Engine 20.10 marks its anonymous volumes in
@@ -397,6 +417,21 @@ mod tests {
         for (said, meant) in [("default", "bridge"), ("bridge", "bridge"), ("host", "host"), ("p_net", "p_net")] {
             assert_eq!(of(json!({"HostConfig": {"NetworkMode": said}})).network_mode, meant);
         }
+    }
+
+    #[test]
+    fn a_part_of_a_volume_is_not_the_whole() {
+        // As engine 26.1.5 says it of `--mount type=volume,src=vv,dst=/y,volume-subpath=sub`.
+        let state = of(json!({
+            "Mounts": [{"Type": "volume", "Name": "vv", "Source": "/var/lib/docker/volumes/vv/_data",
+                "Destination": "/y", "Driver": "local", "Mode": "z", "RW": true, "Propagation": ""}],
+            "HostConfig": {"Mounts": [{"Type": "volume", "Source": "vv", "Target": "/y",
+                "VolumeOptions": {"Subpath": "sub", "DriverConfig": {}}}]},
+        }));
+        let mount = &state.mounts[0];
+        assert_eq!(mount.subpath.as_deref(), Some("/sub"));
+        assert_eq!(mount.source.as_deref(), Some("/var/lib/docker/volumes/vv/_data/sub"));
+        assert_eq!(of(ams()).mounts[0].subpath, None);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! What lies at a path of the VM, or in a container: its owner, its mode, where it leads and what it lies on.
 //! In a container the engine is asked, who sees it without root and whether it runs or not.
 
+mod archive;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
-use crate::engine::{ContainerState, Mounted, Resolution, clean_path};
+use crate::engine::{ContainerState, Mounted, PathStat, Resolution, VolumeState, clean_path};
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::probe::inside::{self, Lost};
 use crate::probe::mount::covering;
@@ -22,8 +25,8 @@ const MANY: usize = 200;
 const LONG: usize = 4096;
 const PARTS: usize = 40;
 
-/// How much of an archive is read: its first entry's header, with what may come before it.
-const HEADER: usize = 8 << 10;
+/// How large a file may be for its content to be compared.
+const CONTENT: usize = 1 << 20;
 
 /// What the engine does not see of a container, beside every tmpfs: the kernel's own file systems.
 const KERNEL: [&str; 3] = ["/dev", "/proc", "/sys"];
@@ -62,6 +65,16 @@ impl Probe for File {
             "with `inode` the identity of what the path leads to, a decimal text; null where only root may know it",
         ),
         ("inode", "see `device`"),
+        (
+            "identity",
+            "where what the path leads to lies, a text that is equal for the same place, whatever it is called and \
+             whoever looks; null when nothing is there",
+        ),
+        (
+            "sha256",
+            "SHA-256 (hex) of the content of the file that the path leads to; null when it is no file, larger than \
+             1 MiB, or closed to labrun's user",
+        ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
 
@@ -120,7 +133,9 @@ struct Seen {
     resolved: Option<String>,
     mount: Option<Mounted>,
     host_path: Option<String>,
-    identity: Option<(u64, u64)>,
+    inode: Option<(u64, u64)>,
+    identity: Option<String>,
+    sha256: Option<String>,
 }
 
 impl Seen {
@@ -135,8 +150,10 @@ impl Seen {
         sheet.fact("mount", self.mount);
         sheet.text("host_path", self.host_path.as_deref(), 2 * LONG);
         // Numbers of 64 bits are no numbers to every reader of JSON.
-        sheet.fact("device", self.identity.map(|(device, _)| device.to_string()));
-        sheet.fact("inode", self.identity.map(|(_, inode)| inode.to_string()));
+        sheet.fact("device", self.inode.map(|(device, _)| device.to_string()));
+        sheet.fact("inode", self.inode.map(|(_, inode)| inode.to_string()));
+        sheet.text("identity", self.identity.as_deref(), 3 * LONG);
+        sheet.fact("sha256", self.sha256);
     }
 }
 
@@ -158,10 +175,27 @@ async fn on_vm(cx: &Context<'_>, path: &str) -> Result<Seen, Unobserved> {
         owner: Some((stat.uid.into(), stat.gid.into())),
         size: Some(stat.size),
         target: stat.target,
-        identity: stat.resolved.as_ref().map(|resolved| resolved.identity),
+        inode: stat.resolved.as_ref().map(|resolved| resolved.identity),
+        identity: stat.resolved.as_ref().map(|resolved| on_host(&resolved.path)),
+        sha256: match &stat.resolved {
+            Some(resolved) => content_on_vm(cx, &resolved.path).await?,
+            None => None,
+        },
         resolved: stat.resolved.map(|resolved| resolved.path),
         ..Seen::default()
     })
+}
+
+/// The digest of what is in a file of the VM, where it is one and this user may read it.
+async fn content_on_vm(cx: &Context<'_>, path: &str) -> Result<Option<String>, Unobserved> {
+    match cx.patiently(cx.vm.read_file(path, CONTENT)).await? {
+        Some(Ok(text)) if !text.cut => Ok(Some(digest(&text.bytes))),
+        _ => Ok(None),
+    }
+}
+
+fn digest(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unreadable(path: &str, error: &FileError) -> Unobserved {
@@ -197,9 +231,11 @@ async fn in_container(cx: &Context<'_>, state: &Arc<ContainerState>, path: &str)
         },
     };
     let kind = go::kind(stat.file_mode);
-    let header = header(&cx.engine.archive(&state.id, &here, HEADER).await?);
+    let size = usize::try_from(stat.size).ok().filter(|size| kind == "file" && *size <= CONTENT).unwrap_or(0);
+    let packed = cx.engine.archive(&state.id, &here, size + archive::AROUND).await?;
+    let entry = archive::first(&packed);
     // A socket is in no archive.
-    if header.is_none() && kind != "other" {
+    if entry.is_none() && kind != "other" {
         return Err(Unobserved::new(
             Cause::Malformed,
             "no se entiende lo que el motor de Docker dice de la ruta",
@@ -207,24 +243,99 @@ async fn in_container(cx: &Context<'_>, state: &Arc<ContainerState>, path: &str)
         ));
     }
     let real = if real.is_empty() { "/".to_owned() } else { real };
-    let leads = kind != "symlink" || cx.engine.stat(&state.id, &real).await?.is_some();
+    let (leads, sha256) = match kind {
+        "symlink" => match cx.engine.stat(&state.id, &real).await? {
+            Some(led) => (true, content_in_container(cx, state, &real, &led).await?),
+            None => (false, None),
+        },
+        _ => (true, entry.as_ref().and_then(content)),
+    };
     let mount = covering(&state.mounts, &real).filter(|_| leads).cloned();
     let host_path = mount.as_ref().and_then(|mount| by_host(mount, &real));
-    let identity = match &host_path {
-        Some(path) => identity(cx, path).await?,
+    let there = match &host_path {
+        Some(path) => on_vm_by(cx, path).await?,
         None => None,
+    };
+    let identity = match leads {
+        true => Some(place(cx, state, mount.as_ref(), &real, there.as_ref()).await?),
+        false => None,
     };
     Ok(Seen {
         kind: Some(kind),
         mode: Some(go::permissions(stat.file_mode)),
-        owner: header.as_ref().map(|header| header.owner),
+        owner: entry.as_ref().map(|entry| entry.owner),
         size: u64::try_from(stat.size).ok(),
-        target: header.and_then(|header| header.target).filter(|_| kind == "symlink"),
+        target: entry.and_then(|entry| entry.target).filter(|_| kind == "symlink"),
         resolved: leads.then_some(real),
         mount,
         host_path,
+        inode: there.map(|there| there.identity),
         identity,
+        sha256,
     })
+}
+
+/// The digest of what is in the file at `path`, which `stat` tells of.
+async fn content_in_container(
+    cx: &Context<'_>,
+    state: &ContainerState,
+    path: &str,
+    stat: &PathStat,
+) -> Result<Option<String>, Unobserved> {
+    let size = usize::try_from(stat.size).ok().filter(|size| *size <= CONTENT);
+    let Some(size) = size.filter(|_| go::kind(stat.file_mode) == "file") else { return Ok(None) };
+    let packed = cx.engine.archive(&state.id, path, size + archive::AROUND).await?;
+    Ok(archive::first(&packed).as_ref().and_then(content))
+}
+
+/// The digest of what is in the file that an archive holds.
+fn content(entry: &archive::Entry) -> Option<String> {
+    entry.content.filter(|content| content.len() <= CONTENT).map(digest)
+}
+
+/// Where what a container has at `path` lies, in one text that is equal for the same place: on a volume, by its name
+/// and the path in it, because only root could tell it by device and inode; else on the VM; else in the container.
+/// A volume that is another name for a path of the VM, and a bind mount of a volume's own folder, are what they are.
+async fn place(
+    cx: &Context<'_>,
+    state: &ContainerState,
+    mount: Option<&Mounted>,
+    path: &str,
+    there: Option<&Resolved>,
+) -> Result<String, Unobserved> {
+    let Some(mount) = mount else { return Ok(format!("container:{}{path}", state.id)) };
+    let rest = path.strip_prefix(mount.destination.trim_end_matches('/')).unwrap_or_default();
+    let volumes = cx.engine.volumes().await?;
+    if mount.kind == "volume"
+        && let Some(name) = &mount.name
+    {
+        let within = clean_path(&format!("{}/{rest}", mount.subpath.as_deref().unwrap_or_default()));
+        let volume = volumes.iter().find(|volume| volume.name == *name);
+        return Ok(match volume.and_then(VolumeState::bound_to) {
+            Some(bound) => by_host_or_volume(&format!("{bound}/{within}"), volumes),
+            None => format!("volume:{name}{within}"),
+        });
+    }
+    Ok(match (there, &mount.source) {
+        (Some(there), _) => by_host_or_volume(&there.path, volumes),
+        (None, Some(source)) => by_host_or_volume(&format!("{source}/{rest}"), volumes),
+        (None, None) => format!("{}:{}{rest}", mount.kind, mount.name.as_deref().unwrap_or_default()),
+    })
+}
+
+/// A place on the VM; one below a volume's own folder is a place on that volume.
+fn by_host_or_volume(path: &str, volumes: &[VolumeState]) -> String {
+    let path = clean_path(path);
+    let within = |volume: &VolumeState| {
+        let rest = path.strip_prefix(volume.mountpoint.as_str()).filter(|_| !volume.mountpoint.is_empty())?;
+        let whole = rest.is_empty() || rest.starts_with('/');
+        whole.then(|| format!("volume:{}{}", volume.name, clean_path(rest)))
+    };
+    volumes.iter().find_map(within).unwrap_or_else(|| on_host(&path))
+}
+
+fn on_host(path: &str) -> String {
+    format!("host:{path}")
 }
 
 /// What is mounted over a container's files while it runs, the engine does not see, and would tell of what is below.
@@ -249,10 +360,10 @@ fn by_host(mount: &Mounted, path: &str) -> Option<String> {
     Some(clean_path(&format!("{source}/{rest}")))
 }
 
-/// Of a path of the VM, if this user may know it.
-async fn identity(cx: &Context<'_>, path: &str) -> Result<Option<(u64, u64)>, Unobserved> {
+/// Where a path of the VM leads, if this user may know it.
+async fn on_vm_by(cx: &Context<'_>, path: &str) -> Result<Option<Resolved>, Unobserved> {
     let stat = cx.patiently(cx.vm.stat(path)).await?;
-    Ok(stat.and_then(Result::ok).and_then(|stat| stat.resolved).map(|Resolved { identity, .. }| identity))
+    Ok(stat.and_then(Result::ok).and_then(|stat| stat.resolved))
 }
 
 mod go {
@@ -277,133 +388,14 @@ mod go {
     }
 }
 
-/// What the first entry of an archive says.
-#[derive(Debug, PartialEq)]
-struct Header {
-    owner: (u64, u64),
-    target: Option<String>,
-}
-
-/// The first entry's header of a tar archive, with what an extended header before it says instead; none when it is no
-/// such archive.
-fn header(archive: &[u8]) -> Option<Header> {
-    let block = archive.get(..512)?;
-    let mut said = Header { owner: (0, 0), target: None };
-    let (mut uid, mut gid) = (None, None);
-    let block = if block[156] == b'x' {
-        let size = usize::try_from(number(&block[124..136])?).ok().filter(|size| *size <= HEADER)?;
-        for (key, value) in records(archive.get(512..512 + size)?)? {
-            match key {
-                "uid" => uid = Some(value.parse().ok()?),
-                "gid" => gid = Some(value.parse().ok()?),
-                "linkpath" => said.target = Some(value.to_owned()),
-                _ => {}
-            }
-        }
-        let next = 512 + size.next_multiple_of(512);
-        archive.get(next..next + 512)?
-    } else {
-        block
-    };
-    if &block[257..262] != b"ustar" {
-        return None;
-    }
-    let owner = |field: &[u8], said: Option<u64>| said.or_else(|| number(field));
-    said.owner = (owner(&block[108..116], uid)?, owner(&block[116..124], gid)?);
-    let link = block[157..257].split(|byte| *byte == 0).next().unwrap_or_default();
-    said.target = said.target.or((!link.is_empty()).then(|| String::from_utf8_lossy(link).into_owned()));
-    Some(said)
-}
-
-/// An octal number between blanks and zeros.
-fn number(field: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    u64::from_str_radix(text, 8).ok().filter(|_| plain)
-}
-
-/// The records of an extended header, each `LENGTH KEY=VALUE\n`.
-fn records(mut bytes: &[u8]) -> Option<Vec<(&str, &str)>> {
-    let mut all = Vec::new();
-    while !bytes.is_empty() {
-        let blank = bytes.iter().position(|byte| *byte == b' ')?;
-        let length: usize = std::str::from_utf8(&bytes[..blank]).ok()?.parse().ok()?;
-        let record = bytes.get(blank + 1..length)?.strip_suffix(b"\n")?;
-        // The value of another key may be no text.
-        if let Ok(record) = std::str::from_utf8(record) {
-            all.push(record.split_once('=')?);
-        }
-        bytes = &bytes[length..];
-    }
-    Some(all)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
     use crate::probe::testing::look;
-
-    fn block(kind: u8, uid: &str, gid: &str, size: &str, link: &str) -> Vec<u8> {
-        let mut block = vec![0; 512];
-        let mut put = |at: usize, text: &[u8]| block[at..at + text.len()].copy_from_slice(text);
-        put(108, uid.as_bytes());
-        put(116, gid.as_bytes());
-        put(124, size.as_bytes());
-        put(156, &[kind]);
-        put(157, link.as_bytes());
-        put(257, b"ustar\x0000");
-        block
-    }
-
-    #[test]
-    fn an_archive_s_first_header_tells_the_owner_and_what_a_link_says() {
-        // Engine 26.1 on PostgreSQL's data directory, and on /var/run.
-        let data = block(b'5', "0000106\0", "0000106\0", "00000000000\0", "");
-        assert_eq!(header(&data), Some(Header { owner: (70, 70), target: None }));
-        let link = block(b'2', "0000000\0", "0000000\0", "00000000000\0", "/run");
-        assert_eq!(header(&link), Some(Header { owner: (0, 0), target: Some("/run".into()) }));
-        // What does not fit comes in an extended header before it.
-        let long = format!("/{}", "x".repeat(200));
-        let said = format!("215 linkpath={long}\n22 uid=12345678901234\n7 X=\u{f1}\n");
-        let mut extended = block(b'x', "", "", &format!("{:011o}\0", said.len()), "");
-        extended.extend(said.as_bytes());
-        extended.resize(1024, 0);
-        extended.extend(block(b'2', "0000000\0", "0000001\0", "00000000000\0", "/xxx"));
-        assert_eq!(header(&extended), Some(Header { owner: (12_345_678_901_234, 1), target: Some(long) }));
-        assert_eq!(header(&extended[..1500]), None);
-    }
-
-    #[test]
-    fn what_is_no_archive_tells_nothing() {
-        assert_eq!(header(b""), None);
-        assert_eq!(header(&[0; 1024]), None);
-        assert_eq!(header(&block(b'0', "-000001\0", "0000000\0", "0", "")), None);
-        assert_eq!(header(&block(b'0', "zzz", "0000000\0", "0", "")), None);
-        assert_eq!(header(&block(b'x', "", "", "77777777777\0", "")), None);
-        for records_of in ["x", "9", "0 a=b\n", "1 a=b\n", "5 ab\n", "99 a=b\n", "6 a=bb", "18446744073709551615 a=b\n"]
-        {
-            assert_eq!(records(records_of.as_bytes()), None, "{records_of}");
-        }
-        assert_eq!(records(b"6 a=b\n6 c=d\n"), Some(vec![("a", "b"), ("c", "d")]));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_break_the_parser(mut bytes in proptest::collection::vec(any::<u8>(), 0..2048), x: bool) {
-            if x && bytes.len() > 262 {
-                bytes[156] = b'x';
-                bytes[257..262].copy_from_slice(b"ustar");
-                bytes[124..136].copy_from_slice(b"00000000400\0");
-            }
-            header(&bytes);
-            records(&bytes);
-        }
-    }
 
     #[test]
     fn the_engine_s_modes_are_read_as_chmod_writes_them() {
@@ -454,6 +446,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_place_has_one_name_whoever_looks() {
+        let volume = |name: &str, options: &[(&str, &str)]| VolumeState {
+            name: name.into(),
+            mountpoint: format!("/var/lib/docker/volumes/{name}/_data"),
+            options: options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+            ..Default::default()
+        };
+        let bound = volume("ww", &[("type", "none"), ("o", "bind"), ("device", "/home/me")]);
+        assert_eq!(bound.bound_to(), Some("/home/me"));
+        assert_eq!(volume("vv", &[("type", "tmpfs"), ("device", "tmpfs")]).bound_to(), None);
+        let volumes = [volume("v", &[]), volume("vv", &[]), bound];
+        for (path, name) in [
+            ("/var/lib/docker/volumes/vv/_data", "volume:vv/"),
+            ("/var/lib/docker/volumes/vv/_data/a//b/", "volume:vv/a/b"),
+            ("/var/lib/docker/volumes/vv/_database", "host:/var/lib/docker/volumes/vv/_database"),
+            ("/home/me/", "host:/home/me"),
+        ] {
+            assert_eq!(by_host_or_volume(path, &volumes), name);
+        }
+    }
+
     #[tokio::test]
     async fn files_of_the_vm_are_seen_with_where_they_lead() {
         let folder = tempfile::tempdir().unwrap();
@@ -467,7 +481,13 @@ mod tests {
         let file = seen("file").await;
         assert_eq!((&file["kind"], &file["mode"], &file["size"]), (&json!("file"), &json!("0640"), &json!(5)));
         assert_eq!(file["uid"], rustix::process::getuid().as_raw());
+        let five = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
+        assert_eq!(file["sha256"], five);
+        assert_eq!(file["identity"], format!("host:{}", file["resolved"].as_str().unwrap()));
         let link = seen("link").await;
+        assert_eq!((&link["sha256"], &link["identity"]), (&file["sha256"], &file["identity"]));
+        std::fs::write(at("large"), vec![b'x'; CONTENT + 1]).unwrap();
+        assert_eq!(seen("large").await["sha256"], Value::Null);
         assert_eq!((&link["kind"], &link["target"], &link["size"]), (&json!("symlink"), &json!("file"), &Value::Null));
         assert_eq!((&link["resolved"], &link["inode"]), (&file["resolved"], &file["inode"]));
         for name in ["dangling", "loop"] {

@@ -18,6 +18,11 @@ mkdir -p ~/shared/sub && chmod 777 ~/shared/sub
 docker run -d --name user --user 1234:1234 -v ~/shared:/shared --tmpfs /scratch ubuntu sleep 500
 docker exec user sh -c 'umask 027; printf 123 > /shared/sub/own'
 docker exec -u 0 user sh -c 'ln -s ./shared/sub/../sub /mine; ln -s /nowhere /dangling'
+docker volume create vol
+docker volume create --opt type=none --opt o=bind --opt device=/home/linux-user/shared same
+ln -s ~/shared ~/also
+docker run -d --name one -v vol:/data -v ~/shared:/bound ubuntu sh -c 'mkdir /data/sub; echo x > /data/sub/f; ln -s sub/f /data/link; sleep 500'
+docker run -d --name two -v vol:/other -v same:/bound -v ~/also:/alias ubuntu sleep 500
 docker run --name done ubuntu true
 setsid unshare --user --map-root-user tail -f /dev/null < /dev/null > /dev/null 2>&1 &
 for _ in $(seq 50); do
