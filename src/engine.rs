@@ -147,17 +147,19 @@ impl<'a> Engine<'a> {
             Resolution::Several(names) => return Ok(Resolution::Several(names)),
             Resolution::One(listed) => &listed.id,
         };
-        let cell = self.inspected.lock().await.entry(id.clone()).or_default().clone();
+        // Gone between the list and the look: it is not there.
+        Ok(self.inspected(id).await?.map_or(Resolution::None, Resolution::One))
+    }
+
+    /// The container `id` as this round sees it; none when it was gone by then.
+    pub async fn inspected(&self, id: &str) -> Result<Option<Arc<ContainerState>>, Unobserved> {
+        let cell = self.inspected.lock().await.entry(id.to_owned()).or_default().clone();
         let inspect = || async {
             let docker = self.docker().await?;
             let answer = self.ask(docker.inspect_container(id, None)).await?;
             Ok(answer.map(|answer| Arc::new(ContainerState::of(answer))))
         };
-        // Gone between the list and the look: it is not there.
-        Ok(match cell.get_or_init(inspect).await.clone()? {
-            Some(state) => Resolution::One(state),
-            None => Resolution::None,
-        })
+        cell.get_or_init(inspect).await.clone()
     }
 
     /// The container `id` as it is by now, whatever this round saw of it.

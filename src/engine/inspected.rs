@@ -21,6 +21,8 @@ pub struct ContainerState {
     pub service: Option<String>,
     /// The image as its creator named it, e.g. `postgres:14.1-alpine`.
     pub image: Option<String>,
+    /// What its first process is told to be: the program and its arguments, entrypoint and command together.
+    pub command: Vec<String>,
     /// `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`.
     pub status: String,
     /// Whether its process is alive: running, or paused and therefore silent.
@@ -41,6 +43,8 @@ pub struct ContainerState {
     pub finished_at: Option<String>,
     /// [`ContainerState::started_at`] as a point in time, to the nanosecond.
     pub started: Option<Timestamp>,
+    /// [`ContainerState::finished_at`] likewise.
+    pub finished: Option<Timestamp>,
     /// How often its restart policy restarted it.
     pub restart_count: Option<i64>,
     /// `no`, `always`, `unless-stopped` or `on-failure`.
@@ -125,6 +129,7 @@ impl ContainerState {
             id: inspect.id.unwrap_or_default(),
             name: inspect.name.unwrap_or_default().trim_start_matches('/').to_owned(),
             service: label("com.docker.compose.service"),
+            command: filled(inspect.path).into_iter().chain(inspect.args.unwrap_or_default()).collect(),
             running: matches!(status.as_str(), "running" | "paused"),
             status,
             pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
@@ -135,6 +140,7 @@ impl ContainerState {
             started_at: state.started_at.as_deref().and_then(to_the_second),
             finished_at: state.finished_at.as_deref().and_then(to_the_second),
             started: state.started_at.as_deref().and_then(moment),
+            finished: state.finished_at.as_deref().and_then(moment),
             restart_count: inspect.restart_count,
             restart_policy: restart_policy(&host),
             user: filled(config.user.clone()),
@@ -326,6 +332,7 @@ mod tests {
                 "Dead": false, "Pid": 1674, "ExitCode": 0, "Error": "",
                 "StartedAt": "2026-11-23T03:17:10.350346335Z", "FinishedAt": "0001-01-01T00:00:00Z",
             },
+            "Path": "docker-entrypoint.sh", "Args": ["postgres"],
             "Image": "sha256:8cfae34faa9ca49538719ce8da4b9e76b9fe4c6111743b91dff4235d4de610f4",
             "Name": "/ams",
             "RestartCount": 0,
@@ -369,6 +376,7 @@ mod tests {
         let state = of(ams());
         assert_eq!((state.name.as_str(), state.service.as_deref()), ("ams", Some("db")));
         assert_eq!((state.status.as_str(), state.running), ("running", true));
+        assert_eq!(state.command, ["docker-entrypoint.sh", "postgres"]);
         assert_eq!(state.created.as_deref(), Some("2026-11-23T03:17:10Z"));
         assert_eq!((state.finished_at.as_deref(), state.user.as_deref(), state.error.as_deref()), (None, None, None));
         assert_eq!(state.started.map(|time| time.subsec_nanosecond()), Some(350346335));

@@ -3,6 +3,7 @@
 
 mod command;
 mod container;
+mod containers;
 mod file;
 mod http;
 mod inside;
@@ -36,6 +37,7 @@ use crate::vm::{ByteStream, DialError, Vm};
 /// Every kind of probe, in the order of the reference page.
 pub static KINDS: &[Kind] = &[
     Kind::of::<container::Container>(),
+    Kind::of::<containers::Containers>(),
     Kind::of::<volume::Volume>(),
     Kind::of::<mount::Mount>(),
     Kind::of::<network::Network>(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::evidence::{Facts, Unobserved};
+use crate::probe::inside::process::{Runs, runs};
 use crate::probe::inside::{self, At, Lost};
 use crate::probe::{Context, Probe, Sheet, quote};
 
@@ -20,9 +21,6 @@ const ENTRIES: usize = 16_000;
 /// How much of a process' arguments is read, in bytes, and how many of them are reported.
 const ARGS: usize = 4096;
 const WORDS: usize = 100;
-
-/// How much of its other files is read.
-const FILE: usize = 16 << 10;
 
 /// How many letters of a name the kernel keeps.
 const KEPT: usize = 15;
@@ -76,11 +74,9 @@ struct Seen {
 struct Process {
     pid: u32,
     main: bool,
-    name: String,
     args: Vec<String>,
-    uid_host: u32,
-    uid_inside: Option<u32>,
-    user_namespace: bool,
+    #[serde(flatten)]
+    runs: Runs,
 }
 
 fn processes<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Seen, Lost>> {
@@ -120,33 +116,16 @@ fn processes<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Seen, Lost
 
 /// One process; none when it is the kernel's own, or ended and only its parent has not noticed.
 async fn process(cx: &Context<'_>, pid: u32, main: bool) -> Result<Option<Process>, Lost> {
-    let path = |file: &str| format!("/proc/{pid}/{file}");
-    let status = inside::text(cx, &path("status"), FILE).await?;
-    let status = String::from_utf8_lossy(&status.bytes).into_owned();
-    let status = Status::parse(&status).ok_or_else(|| inside::malformed(&path("status")))?;
-    if status.is_zombie || status.is_kernel {
-        return Ok(None);
-    }
-    let map = inside::text(cx, &path("uid_map"), FILE).await?;
-    let map = String::from_utf8_lossy(&map.bytes).into_owned();
-    let map = uid_map(&map).ok_or_else(|| inside::malformed(&path("uid_map")))?;
-    let line = inside::text(cx, &path("cmdline"), ARGS).await?;
-    Ok(Some(Process {
-        pid,
-        main,
-        name: status.name,
-        args: words(&line.bytes),
-        uid_host: status.uid,
-        uid_inside: map.iter().find_map(|range| range.inside(status.uid)),
-        user_namespace: map != [Range::ALL],
-    }))
+    let Some(runs) = runs(cx, pid).await? else { return Ok(None) };
+    let line = inside::text(cx, &format!("/proc/{pid}/cmdline"), ARGS).await?;
+    Ok(Some(Process { pid, main, runs, args: words(&line.bytes) }))
 }
 
 impl Seen {
     fn report(self, name: Option<&str>, sheet: &mut Sheet) {
         let chosen: Vec<Process> =
             self.processes.into_iter().filter(|process| name.is_none_or(|name| process.is_called(name))).collect();
-        let uids: BTreeSet<u32> = chosen.iter().map(|process| process.uid_host).collect();
+        let uids: BTreeSet<u32> = chosen.iter().map(|process| process.runs.uid_host).collect();
         sheet.list("processes", chosen.iter().map(|process| json!(process)), MANY);
         sheet.fact("uids", uids);
         if self.cut {
@@ -161,66 +140,10 @@ impl Process {
     /// is called `sh`.
     fn is_called(&self, name: &str) -> bool {
         let program = self.args.first().map_or("", |word| word.rsplit('/').next().unwrap_or_default());
-        self.name == name || program == name || (name.len() > KEPT && self.name.as_bytes() == &name.as_bytes()[..KEPT])
+        self.runs.name == name
+            || program == name
+            || (name.len() > KEPT && self.runs.name.as_bytes() == &name.as_bytes()[..KEPT])
     }
-}
-
-/// What the text of `/proc/PID/status` says.
-#[derive(Debug, PartialEq)]
-struct Status {
-    name: String,
-    uid: u32,
-    is_zombie: bool,
-    is_kernel: bool,
-}
-
-impl Status {
-    fn parse(text: &str) -> Option<Status> {
-        let field =
-            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-        let name = field("Name")?;
-        let parent = field("PPid")?;
-        // Real, effective, saved, of the file system: the effective one is what it may do.
-        let uid = field("Uid")?.split_whitespace().nth(1)?.parse().ok()?;
-        let state = field("State")?;
-        // Only the kernel's own have no memory, but those that ended have none either.
-        let has_memory = field("VmSize").is_some();
-        Some(Status {
-            name: name.to_owned(),
-            uid,
-            is_zombie: state.starts_with(['Z', 'X']),
-            is_kernel: !has_memory && (parent == "2" || parent == "0"),
-        })
-    }
-}
-
-/// `count` users, from `inside` in a user namespace, and from `outside` where labrun looks from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Range {
-    inside: u32,
-    outside: u32,
-    count: u32,
-}
-
-impl Range {
-    /// The one of a process that is in no user namespace but the first.
-    const ALL: Range = Range { inside: 0, outside: 0, count: u32::MAX };
-
-    fn inside(&self, uid: u32) -> Option<u32> {
-        let offset = uid.checked_sub(self.outside).filter(|offset| *offset < self.count)?;
-        self.inside.checked_add(offset)
-    }
-}
-
-/// The text of `/proc/PID/uid_map`.
-fn uid_map(text: &str) -> Option<Vec<Range>> {
-    text.lines()
-        .map(|line| {
-            let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
-            let range = Range { inside: numbers.next()??, outside: numbers.next()??, count: numbers.next()?? };
-            numbers.next().is_none().then_some(range)
-        })
-        .collect()
 }
 
 /// The text of `/proc/PID/cmdline`. A process that wrote over its own leaves nothing but zeros behind it.
@@ -241,20 +164,10 @@ mod tests {
     use super::*;
     use crate::probe::testing::look;
 
-    const STATUS: &str = "Name:\tsleep\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t331\nPid:\t331\nPPid:\t308\n\
-                          TracerPid:\t0\nUid:\t1000\t1234\t1234\t1234\nGid:\t0\t0\t0\t0\nVmSize:\t 4 kB\n";
-
     fn process(name: &str, args: &[&str]) -> Process {
         let args = args.iter().map(|word| word.to_string()).collect();
-        Process {
-            pid: 9,
-            main: false,
-            name: name.into(),
-            args,
-            uid_host: 7,
-            uid_inside: Some(7),
-            user_namespace: false,
-        }
+        let runs = Runs { name: name.into(), uid_host: 7, uid_inside: Some(7), user_namespace: false };
+        Process { pid: 9, main: false, args, runs }
     }
 
     #[test]
@@ -275,38 +188,6 @@ mod tests {
     }
 
     #[test]
-    fn the_effective_user_is_the_one_it_runs_as() {
-        let status = Status::parse(STATUS).unwrap();
-        assert_eq!(status, Status { name: "sleep".into(), uid: 1234, is_zombie: false, is_kernel: false });
-        let zombie = Status::parse(&STATUS.replace("S (sleeping)", "Z (zombie)")).unwrap();
-        assert!(zombie.is_zombie);
-        let kernel = STATUS.replace("PPid:\t308", "PPid:\t2").replace("VmSize:\t 4 kB\n", "");
-        assert!(Status::parse(&kernel).unwrap().is_kernel);
-        for broken in ["", "Name:\tx\n", &STATUS.replace("1234", "-1"), &STATUS.replace("Uid", "uid")] {
-            assert_eq!(Status::parse(broken), None, "{broken}");
-        }
-        // A process chooses its name; the kernel writes a line break in it as `\\n`.
-        let hostile = STATUS.replace("Name:\tsleep", "Name:\tx\\nUid:\\t0");
-        assert_eq!(Status::parse(&hostile).unwrap().uid, 1234);
-    }
-
-    #[test]
-    fn users_are_mapped_through_a_user_namespace() {
-        let map = uid_map("         0     100000      65536\n     70000          5          1\n").unwrap();
-        let inside = |uid| map.iter().find_map(|range| range.inside(uid));
-        assert_eq!([inside(100000), inside(101234), inside(165535)], [Some(0), Some(1234), Some(65535)]);
-        assert_eq!([inside(165536), inside(0), inside(5)], [None, None, Some(70000)]);
-        assert_eq!(uid_map("         0          0 4294967295\n"), Some(vec![Range::ALL]));
-        // A user namespace that nobody mapped yet: there is no user inside.
-        assert_eq!(uid_map(""), Some(vec![]));
-        for broken in ["x", "0 0", "0 0 1 1", "-1 0 1", "0 0 4294967296"] {
-            assert_eq!(uid_map(broken), None, "{broken}");
-        }
-        let far = Range { inside: u32::MAX, outside: 0, count: 9 };
-        assert_eq!(far.inside(1), None);
-    }
-
-    #[test]
     fn arguments_are_words_and_what_was_written_over_is_none() {
         assert_eq!(words(b"sleep\x00500\0"), ["sleep", "500"]);
         assert_eq!(words(b"sh\0-c\0\0x y\0"), ["sh", "-c", "", "x y"]);
@@ -319,11 +200,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_breaks_the_parsers(bytes: Vec<u8>, text in "((Name|Uid|PPid|State|VmSize):?[ -~ñ\t]{0,20}\n?){0,9}") {
+        fn no_bytes_break_the_parser(bytes: Vec<u8>) {
             words(&bytes);
-            Status::parse(&text);
-            uid_map(&text);
-            uid_map(&String::from_utf8_lossy(&bytes));
         }
     }
 

@@ -24,6 +24,12 @@ ln -s ~/shared ~/also
 docker run -d --name one -v vol:/data -v ~/shared:/bound ubuntu sh -c 'mkdir /data/sub; echo x > /data/sub/f; ln -s sub/f /data/link; sleep 500'
 docker run -d --name two -v vol:/other -v same:/bound -v ~/also:/alias ubuntu sleep 500
 docker run --name done ubuntu true
+docker run --name made ubuntu sh -c 'echo bob:x:4321:4321::/:/bin/sh >> /etc/passwd'
+docker commit --change 'USER bob' --change 'CMD ["sleep", "1"]' made bobs
+docker run --name named bobs
+docker create --name waiting --user 1234 nginx sh -c 'sleep 500'
+docker create --name stranger --user unheard-of ubuntu sleep 500
+docker start stranger || true
 setsid unshare --user --map-root-user tail -f /dev/null < /dev/null > /dev/null 2>&1 &
 for _ in $(seq 50); do
   [ "$(docker exec paused curl -s -o /dev/null -w '%{http_code}' localhost)" != 200 ] || break
@@ -39,7 +45,7 @@ fn what_probes_see_of_a_machine_is_what_was_put_there() {
         let done = vm.bash(SCENE);
         assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
         let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/looks");
-        for case in ["sockets", "processes", "routes", "file", "unseen"] {
+        for case in ["sockets", "processes", "containers", "routes", "file", "unseen"] {
             std::fs::copy(cases.join(format!("{case}.yaml")), vm.share.path().join(format!("{case}.yaml"))).unwrap();
             for sudo in ["", "sudo "] {
                 let output =

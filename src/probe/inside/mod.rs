@@ -1,6 +1,9 @@
 //! The VM, or a running container in it, as the `/proc` of the VM shows them: no kind of probe, but where several
 //! of them begin.
 
+pub mod process;
+pub mod users;
+
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
@@ -65,16 +68,27 @@ pub async fn look<'c, T>(
     let found = cx.engine.container(name).await?;
     sheet.found(&found, |state| &state.name, MANY);
     let Resolution::One(state) = found else { return Ok((sheet, None)) };
-    let mut pid = process_of(&state);
+    let seen = look_into(cx, &state, look).await?;
+    sheet.fact("running", seen.is_some());
+    Ok((sheet, seen))
+}
+
+/// Looks with `look` into a container that the engine described as `state`; nothing was looked at where it does not
+/// run, or not any more.
+pub async fn look_into<'c, T>(
+    cx: &'c Context<'c>,
+    state: &ContainerState,
+    look: fn(&'c Context<'c>, At) -> BoxFuture<'c, Result<T, Lost>>,
+) -> Result<Option<T>, Unobserved> {
+    let mut pid = process_of(state);
     for _ in 0..2 {
-        sheet.fact("running", pid.is_some());
-        let Some(now) = pid else { return Ok((sheet, None)) };
+        let Some(now) = pid else { return Ok(None) };
         let seen = match is_of(cx, now, &state.id).await {
             Ok(()) => look(cx, At { pid: now, container: Some(state.id.clone()) }).await,
             Err(lost) => Err(lost),
         };
         match seen {
-            Ok(seen) => return Ok((sheet, Some(seen))),
+            Ok(seen) => return Ok(Some(seen)),
             Err(Lost::Unobserved(unobserved)) => return Err(unobserved),
             Err(Lost::Gone) => pid = cx.engine.afresh(&state.id).await?.as_ref().and_then(process_of),
         }
