@@ -1,17 +1,20 @@
-//! What earlier runs on this machine saw passing: one file of JSON lines, only ever appended to. Whoever owns the
-//! machine can write it, so everything read from it is bounded, and is credit that the report calls self-reported.
+//! What earlier runs on this machine saw passing, and the looks that must not be repeated: one file of JSON lines, only
+//! ever appended to. Whoever owns the machine can write it, so everything read from it is bounded, and what passed is
+//! credit that the report calls self-reported.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::evidence::{Credit, CreditSource};
+use crate::evidence::{Credit, CreditSource, Facts};
+use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::verdict::{Outcome, Report};
 
@@ -23,13 +26,13 @@ const MAX_BYTES: u64 = 4 << 20;
 #[serde(rename_all = "snake_case")]
 enum Line {
     /// A check was seen to hold.
-    Pass {
-        /// Its address.
-        check: String,
-        /// What tells this claim from that of the same check with other parameters.
-        params: String,
-        /// When, RFC 3339 in UTC.
-        at: String,
+    Pass(Pass),
+    /// A look was made that must not be made again.
+    Look {
+        /// What it was.
+        key: String,
+        /// What it saw.
+        facts: Facts,
     },
 }
 
@@ -37,7 +40,19 @@ enum Line {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    lines: Vec<Line>,
+    passes: Vec<Pass>,
+    looks: Mutex<HashMap<String, Facts>>,
+}
+
+/// A check that was seen to hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Pass {
+    /// Its address.
+    check: String,
+    /// What tells this claim from that of the same check with other parameters.
+    params: String,
+    /// When, RFC 3339 in UTC.
+    at: String,
 }
 
 impl Journal {
@@ -52,8 +67,15 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-        Ok(Journal { path: path.to_owned(), lines: lines.filter(Line::makes_sense).collect() })
+        let (mut passes, mut looks) = (Vec::new(), HashMap::new());
+        for line in text.split(|byte| *byte == b'\n') {
+            match serde_json::from_slice(line) {
+                Ok(Line::Pass(pass)) if pass.at.parse::<Timestamp>().is_ok() => passes.push(pass),
+                Ok(Line::Look { key, facts }) => drop(looks.insert(key, facts)),
+                _ => {}
+            }
+        }
+        Ok(Journal { path: path.to_owned(), passes, looks: Mutex::new(looks) })
     }
 
     /// What is credited to the checks of `plans`: each that was seen to hold, with the same parameters, and when
@@ -63,10 +85,11 @@ impl Journal {
         let mut credit = Vec::new();
         for plan in plans {
             let own = fingerprint(plan);
-            for Line::Pass { check, params, at } in &self.lines {
+            for Pass { check, params, at } in &self.passes {
                 let is_of_it = *params == own && plan.checks().any(|planned| planned.address == *check);
                 if is_of_it && credited.insert(check.clone()) {
-                    credit.push(Credit { check: check.clone(), at: at.clone(), source: CreditSource::SelfReported });
+                    let source = CreditSource::SelfReported;
+                    credit.push(Credit { check: check.clone(), at: at.clone(), source });
                 }
             }
         }
@@ -79,16 +102,23 @@ impl Journal {
     /// When the file or its folder cannot be written.
     pub fn note(&self, report: &Report, plans: &[Plan]) -> io::Result<()> {
         let known = self.credit(plans);
-        let mut text = Vec::new();
+        let mut lines = Vec::new();
         for (lab, plan) in report.labs.iter().zip(plans) {
             let checks = lab.steps.iter().flat_map(|step| &step.checks);
             let seen = checks.filter(|check| check.outcome == Outcome::Pass && check.credit.is_none());
             for check in seen.filter(|check| known.iter().all(|credit| credit.check != check.address)) {
-                let line =
-                    Line::Pass { check: check.address.clone(), params: fingerprint(plan), at: report.finished.clone() };
-                serde_json::to_writer(&mut text, &line)?;
-                text.push(b'\n');
+                let (check, at) = (check.address.clone(), report.finished.clone());
+                lines.push(Line::Pass(Pass { check, params: fingerprint(plan), at }));
             }
+        }
+        self.append(&lines)
+    }
+
+    fn append(&self, lines: &[Line]) -> io::Result<()> {
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, line)?;
+            text.push(b'\n');
         }
         if text.is_empty() {
             return Ok(());
@@ -102,10 +132,15 @@ impl Journal {
     }
 }
 
-impl Line {
-    fn makes_sense(&self) -> bool {
-        let Line::Pass { at, .. } = self;
-        at.parse::<Timestamp>().is_ok()
+impl Memory for Journal {
+    fn recall(&self, key: &str) -> Option<Facts> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Where the file cannot be written, it is remembered for as long as this run lasts.
+    fn remember(&self, key: &str, facts: &Facts) {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), facts.clone());
+        let _ = self.append(&[Line::Look { key: key.to_owned(), facts: facts.clone() }]);
     }
 }
 
@@ -159,6 +194,23 @@ mod tests {
         assert_eq!((credit.check.as_str(), credit.at.as_str()), ("web/server/runs", "2026-03-02T14:05:09.180Z"));
         // Another name is another claim.
         assert_eq!(journal.credit(&plan_with("other")), []);
+    }
+
+    #[test]
+    fn a_look_that_must_not_be_repeated_is_remembered_by_later_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let facts = |status: u32| Facts::from_iter([("status".to_owned(), status.into())]);
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.recall("login"), None);
+        journal.remember("login", &facts(302));
+        journal.remember("login", &facts(200));
+        assert_eq!(journal.recall("login"), Some(facts(200)));
+        assert_eq!(Journal::open(&path).unwrap().recall("login"), Some(facts(200)));
+        // Nowhere to write: this run remembers all the same.
+        let nowhere = Journal::open(Path::new("/proc/nonexistent/journal.jsonl")).unwrap();
+        nowhere.remember("login", &facts(302));
+        assert_eq!(nowhere.recall("login"), Some(facts(302)));
     }
 
     #[test]

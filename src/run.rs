@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::judge::judge;
 use crate::library::{Library, read_source};
 use crate::lint;
-use crate::memory::OfThisRun;
+use crate::memory::{Memory, OfThisRun};
 use crate::observe::{Limits, observe};
 use crate::plan::{Plan, Settings, parameters, plan, refuses_setting};
 use crate::points::Points;
@@ -142,8 +142,10 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
         .for_commands
         .iter()
         .fold(Local::new(environment.docker_host.clone()), |vm, (name, value)| vm.with_env(name, value));
+    let of_this_run = OfThisRun::default();
+    let memory: &dyn Memory = journal.as_ref().map_or(&of_this_run, |journal| journal);
     let limits = Limits { run: args.timeout, ..Limits::default() };
-    let mut evidence = observe(&plans, &vm, &OfThisRun::default(), limits, &|settled, all| {
+    let mut evidence = observe(&plans, &vm, memory, limits, &|settled, all| {
         bar.set_length(all as u64);
         bar.set_position(settled as u64);
     })

@@ -58,7 +58,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("judge", &["evidence", "expect", "plan", "reference", "text", "vantage", "verdict"]),
     ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
     // The edge.
-    ("journal", &["evidence", "plan", "verdict"]),
+    ("journal", &["evidence", "memory", "plan", "verdict"]),
     ("cli", &["plan", "render", "text"]),
     (
         "run",
