@@ -5,8 +5,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 use serde::{Deserialize, forward_to_deserialize_any};
 
@@ -297,6 +299,49 @@ impl<'de> SeqAccess<'de> for SeqAt<'_, '_> {
     }
 }
 
+/// A word of an enum, with its value if it has one.
+struct WordAt<'n, 'd> {
+    word: &'n str,
+    value: Option<&'n Node>,
+    decode: &'d mut Decode,
+}
+
+impl<'de> EnumAccess<'de> for WordAt<'_, '_> {
+    type Error = Wrong;
+    type Variant = Self;
+
+    fn variant_seed<W: DeserializeSeed<'de>>(self, seed: W) -> Result<(W::Value, Self), Wrong> {
+        let word: StrDeserializer<Wrong> = self.word.into_deserializer();
+        Ok((seed.deserialize(word)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for WordAt<'_, '_> {
+    type Error = Wrong;
+
+    fn unit_variant(self) -> Result<(), Wrong> {
+        match self.value {
+            None => Ok(()),
+            Some(_) => Err(de::Error::custom(format!("`{0}` takes no value: write just `{0}`", self.word))),
+        }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Wrong> {
+        match self.value {
+            Some(node) => seed.deserialize(At { node, decode: self.decode }),
+            None => Err(de::Error::custom(format!("`{0}` needs a value: write `{{{0}: …}}`", self.word))),
+        }
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Wrong> {
+        Err(de::Error::custom("a word has one value at most"))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Wrong> {
+        Err(de::Error::custom("a word has one value at most"))
+    }
+}
+
 /// Start, end and value of an [`Sp`], in this order.
 struct PlaceAt<'n, 'd> {
     part: usize,
@@ -419,22 +464,26 @@ impl<'de> Deserializer<'de> for At<'_, '_> {
         }
     }
 
-    /// Enums are plain words here (`from: vm`).
+    /// Enums are plain words here (`from: vm`), or a word with a value (`from: {container: ams}`).
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
-        let Tree::Str(word) = &self.node.value else { return self.wrong_type("a word") };
         let At { node, decode } = self;
+        let (word, span, value) = match &node.value {
+            Tree::Str(word) => (word, node.span, None),
+            Tree::Map(entries) if entries.len() == 1 => (&entries[0].0.name, entries[0].0.span, Some(&entries[0].1)),
+            _ => return At { node, decode }.wrong_type("a word"),
+        };
         let result = if variants.contains(&word.as_str()) {
-            visitor.visit_enum(word.as_str().into_deserializer())
+            visitor.visit_enum(WordAt { word, value, decode })
         } else {
             let help = suggestion(word, variants.iter().copied());
             Err(Wrong { help, ..de::Error::custom(format!("unknown word `{word}`")) })
         };
-        At::noted(decode, node.span, result)
+        At::noted(decode, span, result)
     }
 
     forward_to_deserialize_any! {

@@ -76,6 +76,8 @@ pub struct Listed {
 /// A network and who is on it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NetworkState {
+    /// The engine's id.
+    pub id: String,
     /// Its exact name.
     pub name: String,
     /// `bridge`, `host`, `overlay`, …
@@ -434,6 +436,7 @@ fn network_state(inspect: NetworkInspect) -> NetworkState {
         .collect();
     members.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
     NetworkState {
+        id: inspect.id.unwrap_or_default(),
         name: inspect.name.unwrap_or_default(),
         driver: inspect.driver,
         internal: inspect.internal.unwrap_or_default(),

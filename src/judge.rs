@@ -9,7 +9,6 @@ use crate::expect::Truth;
 use crate::plan::{Ask, Plan, PlannedAdvice, PlannedCheck, PlannedStep};
 use crate::reference::Scope;
 use crate::text::Text;
-use crate::vantage::Vantage;
 use crate::verdict::{
     self, CheckResult, Credited, Doubt, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult,
 };
@@ -262,7 +261,7 @@ fn judge_check(
         credit: None,
         hint: None,
         note: None,
-        from: check.ask.from,
+        from: check.ask.from.clone(),
         command: look.command(),
         took_ms: look.observation.map_or(0, Observation::took_ms),
     };
@@ -343,7 +342,7 @@ fn with_credit(live: CheckResult, evidence: &Evidence) -> CheckResult {
 
 /// To whom a check is left that this run is not meant to judge.
 fn deferred_to(check: &PlannedCheck, machine: &Machine) -> Option<Text> {
-    (!machine.outside && check.ask.from == Vantage::Grader).then(|| {
+    (!machine.outside && check.asks_from_outside()).then(|| {
         Text::new(
             "sólo se ve desde afuera de la VM: lo juzga quien corra labrun desde otra máquina",
             "it can only be seen from outside the VM: whoever runs labrun from another machine judges it",

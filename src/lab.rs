@@ -77,8 +77,9 @@ pub struct Check {
     pub claim: Option<Text>,
     /// Where its probes stand.
     #[serde(default, deserialize_with = "lenient")]
-    pub from: Option<Vantage>,
-    /// Other observations it leans on, by name: `box: {container: {name: ams}}`.
+    pub from: Option<Sp<Vantage>>,
+    /// Other observations it leans on, by name: `box: {container: {name: ams}}`, each with a `from` of its own if
+    /// that is another.
     #[serde(default)]
     pub given: Option<Node>,
     /// What must be observable for a negative claim to count.
@@ -110,6 +111,9 @@ pub struct Check {
 pub struct Control {
     /// What is observed.
     pub probe: Node,
+    /// Where that probe stands, if not where the check's does.
+    #[serde(default, deserialize_with = "lenient")]
+    pub from: Option<Sp<Vantage>>,
     /// What must hold of it.
     pub expect: Node,
 }

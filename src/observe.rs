@@ -21,7 +21,6 @@ use crate::memory::Memory;
 use crate::plan::{Ask, Plan, PlannedCheck};
 use crate::probe::{Context, Kind};
 use crate::reference::Scope;
-use crate::vantage::Vantage;
 use crate::vm::Vm;
 
 /// How long things may take.
@@ -64,7 +63,7 @@ pub async fn observe(
     let deadline = clock + limits.run;
     let mut machine = vm.machine();
     let checks: Vec<&PlannedCheck> = plans.iter().flat_map(Plan::checks).collect();
-    let can_ask = |check: &&PlannedCheck| vm.has_outside() || !asks_from_outside(check);
+    let can_ask = |check: &&PlannedCheck| vm.has_outside() || !check.asks_from_outside();
     let mut pending: Vec<&PlannedCheck> = checks.iter().copied().filter(can_ask).collect();
     let total = pending.len();
     let nonce = nonce();
@@ -173,10 +172,6 @@ impl SettledIn<'_> {
     }
 }
 
-fn asks_from_outside(check: &PlannedCheck) -> bool {
-    check.ask.from == Vantage::Grader
-}
-
 /// One round: every question at most once, all at the same time.
 struct Round<'a> {
     vm: &'a dyn Vm,
@@ -237,7 +232,7 @@ impl Round<'_> {
             vm: self.vm,
             engine: self.engine,
             memory: self.memory,
-            from: question.from,
+            from: &question.from,
             patience: self.limits.patience,
             deadline: self.deadline,
         };
@@ -286,7 +281,9 @@ impl Log {
     /// Keeps what was seen, in as little room as it takes. Without room, that there was none is what was seen.
     fn add(&mut self, key: String, question: Question, sample: Sample) {
         if !self.observations.contains_key(&key) {
-            let command = Kind::named(&question.probe).map(|kind| kind.command(&question.args)).unwrap_or_default();
+            let command = Kind::named(&question.probe)
+                .map(|kind| kind.command(&question.args, &question.from))
+                .unwrap_or_default();
             let new = Observation { question, command, samples: Vec::new() };
             if !self.takes(&new) {
                 // A question that is not there is one that nobody could ask.
@@ -374,6 +371,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::vantage::Vantage;
 
     fn question(name: &str) -> Question {
         Question { probe: "container".to_owned(), args: json!({ "name": name }), from: Vantage::Vm }

@@ -93,6 +93,19 @@ pub struct PlannedCheck {
     pub notes: Vec<PlannedAdvice>,
 }
 
+impl PlannedCheck {
+    /// Everything it asks: what is given, the control's question, its own.
+    pub fn asks(&self) -> impl Iterator<Item = &Ask> {
+        let given = self.given.iter().map(|(_, ask)| ask);
+        given.chain(self.control.iter().map(|(ask, _)| ask)).chain([&self.ask])
+    }
+
+    /// Whether it asks something that is seen from outside the machine only.
+    pub fn asks_from_outside(&self) -> bool {
+        self.asks().any(|ask| ask.from == Vantage::Grader)
+    }
+}
+
 /// A question whose arguments may refer to facts that are not known yet.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -108,7 +121,7 @@ impl Ask {
     /// The question with every reference resolved over what is known; `Err` is the reference that leads nowhere.
     pub fn question(&self, scope: &Scope) -> Result<Question, String> {
         let args = reference::resolve(&self.args, &|name| scope.lookup(name))?;
-        Ok(Question { probe: self.probe.to_owned(), args, from: self.from })
+        Ok(Question { probe: self.probe.to_owned(), args, from: self.from.clone() })
     }
 }
 

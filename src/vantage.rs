@@ -6,8 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a probe stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+/// Where a probe stands: `vm`, `grader`, `{container: NAME}` or `{network: NAME}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Vantage {
     /// In the student's machine.
@@ -16,15 +16,36 @@ pub enum Vantage {
     /// On the machine labrun runs on, looking at the student's machine from outside.
     /// When labrun runs inside the VM there is no such place, and what needs it is deferred.
     Grader,
+    /// In the network namespace of a container (compose service or exact name): what it reaches, the probe reaches.
+    Container(String),
+    /// At an endpoint of its own on a docker network: what a new container there reaches, the probe reaches.
+    Network(String),
+}
+
+impl Vantage {
+    /// The name of the container or network it stands on.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Vantage::Vm | Vantage::Grader => None,
+            Vantage::Container(name) | Vantage::Network(name) => Some(name),
+        }
+    }
 }
 
 impl fmt::Display for Vantage {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Vantage::Vm => "vm",
-            Vantage::Grader => "grader",
-        })
+        match self {
+            Vantage::Vm => f.write_str("vm"),
+            Vantage::Grader => f.write_str("grader"),
+            Vantage::Container(name) => write!(f, "container/{name}"),
+            Vantage::Network(name) => write!(f, "network/{name}"),
+        }
     }
+}
+
+/// Whether `name` can be that of a container or a network.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '/')
 }
 
 /// The host part of an [`Endpoint`].
@@ -56,13 +77,12 @@ impl FromStr for Endpoint {
         const FORM: &str = "an address is `localhost:PORT`, `outward:PORT`, `container/NAME:PORT` or `HOST:PORT`";
         let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
         let port = port.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?;
-        let plain = |name: &str| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '/');
         let host = match host {
             "localhost" => Host::Loopback,
             "outward" => Host::Outward,
             _ => match host.strip_prefix("container/") {
-                Some(name) if plain(name) => Host::Container(name.to_owned()),
-                None if plain(host) => Host::Named(host.trim_matches(['[', ']']).to_owned()),
+                Some(name) if is_name(name) => Host::Container(name.to_owned()),
+                None if is_name(host) => Host::Named(host.trim_matches(['[', ']']).to_owned()),
                 _ => return Err(FORM),
             },
         };
@@ -102,6 +122,19 @@ mod tests {
     fn endpoints_survive_being_written() {
         for text in ["localhost:5432", "outward:80", "container/ams:5432", "10.0.0.7:80", "[fe80::1]:22", "db:1"] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn vantages_are_words_or_a_word_with_a_name() {
+        for (text, vantage) in [
+            (r#""vm""#, Vantage::Vm),
+            (r#""grader""#, Vantage::Grader),
+            (r#"{"container":"ams"}"#, Vantage::Container("ams".into())),
+            (r#"{"network":"front"}"#, Vantage::Network("front".into())),
+        ] {
+            assert_eq!(serde_json::from_str::<Vantage>(text).unwrap(), vantage);
+            assert_eq!(serde_json::to_string(&vantage).unwrap(), text);
         }
     }
 

@@ -162,8 +162,14 @@ impl ContainerState {
 
     /// The IPv4 address to dial it at: the default bridge's if it has one, else that of the first network by name.
     pub fn address(&self) -> Option<String> {
-        let bridge = self.networks.get("bridge");
-        let mut ends = bridge.into_iter().chain(self.networks.values());
+        self.address_near(&[])
+    }
+
+    /// The IPv4 address to dial it at from where `near`, networks by name, are at hand: that on the first of them it
+    /// shares, else its usual one.
+    pub fn address_near(&self, near: &[&str]) -> Option<String> {
+        let shared = near.iter().copied().chain(["bridge"]).filter_map(|name| self.networks.get(name));
+        let mut ends = shared.chain(self.networks.values());
         ends.find_map(|end| end.address.clone().filter(|address| address.parse::<Ipv4Addr>().is_ok()))
     }
 }
@@ -369,6 +375,17 @@ mod tests {
                 },
             },
         })
+    }
+
+    #[test]
+    fn a_container_on_several_networks_is_dialled_on_one_that_is_at_hand() {
+        let end = |address: &str| Attachment { address: Some(address.to_owned()) };
+        let networks = [("a", "10.1.0.2"), ("b", "10.2.0.2"), ("bridge", "172.17.0.2")];
+        let networks = networks.map(|(name, address)| (name.to_owned(), end(address)));
+        let state = ContainerState { networks: networks.into(), ..ContainerState::default() };
+        for (near, address) in [(&["x", "b"][..], "10.2.0.2"), (&["x"], "172.17.0.2"), (&[], "172.17.0.2")] {
+            assert_eq!(state.address_near(near).as_deref(), Some(address), "{near:?}");
+        }
     }
 
     #[test]

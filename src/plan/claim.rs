@@ -13,7 +13,7 @@ use crate::plan::{Ask, PlannedAdvice, PlannedCheck};
 use crate::points::Points;
 use crate::probe::{KINDS, Kind};
 use crate::reference::{Path, Piece, Scope, pieces};
-use crate::vantage::Vantage;
+use crate::vantage::{Vantage, is_name};
 
 /// Everything of a check that does not depend on where it stands in a lab.
 pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Decode) -> Option<PlannedCheck> {
@@ -24,7 +24,7 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
         let help = Some("say what is likely wrong, not the solution".to_owned());
         decode.mistake(id.span, format!("check `{}` has no `hints`", id.value), help);
     }
-    let from = check.from.unwrap_or_default();
+    let from = check.from.as_ref().and_then(|from| vantage(from, decode)).unwrap_or_default();
     let mut given: Vec<(String, Ask)> = Vec::new();
     for (key, node) in check.given.iter().flat_map(|given| given.entries()) {
         if given.iter().any(|(name, _)| *name == key.name) {
@@ -37,11 +37,13 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
                 None,
             );
         }
-        if let Some((ask, _)) = ask(node, from, &given, decode) {
+        let own = from_of(node, decode);
+        let standing = Standing { own: own.as_ref(), check: &from };
+        if let Some((ask, _)) = ask(&without_from(node), &standing, &given, decode) {
             given.push((key.name.clone(), ask));
         }
     }
-    let (ask_main, kind) = ask(check.probe.as_ref()?, from, &given, decode)?;
+    let (ask_main, kind) = ask(check.probe.as_ref()?, &Standing { own: None, check: &from }, &given, decode)?;
     for (key, _) in check.given.iter().flat_map(|given| given.entries()) {
         if kind.facts.iter().any(|(fact, _)| *fact == key.name) {
             let message = format!("`{}` is a fact of `{}`: give this observation another name", key.name, kind.name);
@@ -53,7 +55,8 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
     let expect_node = check.expect.as_ref()?;
     let expect = expectation(expect_node, &facts, decode);
     let control = check.control.as_ref().and_then(|control| {
-        let (ask, kind) = ask(&control.probe, from, &given, decode)?;
+        let standing = Standing { own: control.from.as_ref(), check: &from };
+        let (ask, kind) = ask(&control.probe, &standing, &given, decode)?;
         let expect = expectation(&control.expect, &FactNames { own: kind, given: &given }, decode);
         Some((ask, expect))
     });
@@ -68,7 +71,7 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
     if check.worth.is_some() && check.within.is_none() {
         decode.mistake(id.span, "`while` without `within`", None);
     }
-    Some(PlannedCheck {
+    let planned = PlannedCheck {
         address: String::new(),
         claim: check.claim.clone()?,
         points: Points::ZERO,
@@ -82,11 +85,66 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
         notes: advice(&check.notes, &facts, decode),
         ask: ask_main,
         given,
-    })
+    };
+    if let Some(said) = check.from.as_ref().filter(|_| planned.asks().all(|ask| ask.from != from)) {
+        let help = Some("only probes that reach something stand anywhere else than in the VM".to_owned());
+        decode.mistake(said.span, "nothing in this check is asked from there", help);
+    }
+    Some(planned)
 }
 
+/// Where a probe stands: what is said beside it, else what is said of its check.
+struct Standing<'a> {
+    own: Option<&'a Sp<Vantage>>,
+    check: &'a Vantage,
+}
+
+impl Standing<'_> {
+    /// Where a probe of this kind stands. One that reaches nothing has only the VM to look at.
+    fn of(&self, kind: &Kind, decode: &mut Decode) -> Vantage {
+        match self.own {
+            None if kind.reaches() => self.check.clone(),
+            None => Vantage::Vm,
+            Some(own) if kind.reaches() || own.value == Vantage::Vm => vantage(own, decode).unwrap_or_default(),
+            Some(own) => {
+                let message = format!("`{}` is always looked at from `vm`", kind.name);
+                decode.mistake(own.span, message, None);
+                Vantage::Vm
+            }
+        }
+    }
+}
+
+/// A vantage whose name is one.
+fn vantage(from: &Sp<Vantage>, decode: &mut Decode) -> Option<Vantage> {
+    let name = from.value.name().unwrap_or("vm");
+    if let Some(Piece::Reference(reference)) = pieces(name).iter().find(|piece| matches!(piece, Piece::Reference(_))) {
+        let message = format!("`{reference}` is no parameter: where a probe stands does not depend on facts");
+        decode.mistake(from.span, message, None);
+    } else if is_name(name) {
+        return Some(from.value.clone());
+    } else {
+        decode.mistake(from.span, format!("`{name}` is the name of nothing"), None);
+    }
+    None
+}
+
+/// What a `given` says of where it stands.
+fn from_of(node: &Node, decode: &mut Decode) -> Option<Sp<Vantage>> {
+    node.get(FROM).and_then(|from| decode.decode(from))
+}
+
+/// What a `given` asks, without where.
+fn without_from(node: &Node) -> Node {
+    let Tree::Map(entries) = &node.value else { return node.clone() };
+    let entries = entries.iter().filter(|(key, _)| key.name != FROM);
+    Node { value: Tree::Map(entries.cloned().collect()), span: node.span }
+}
+
+const FROM: &str = "from";
+
 /// Reads `{kind: {arguments}}`.
-fn ask(node: &Node, from: Vantage, given: &[(String, Ask)], decode: &mut Decode) -> Option<(Ask, &'static Kind)> {
+fn ask(node: &Node, standing: &Standing, given: &[(String, Ask)], decode: &mut Decode) -> Option<(Ask, &'static Kind)> {
     let [(Key { name, span }, args)] = node.entries() else {
         let help = Some("for example `{container: {name: ams}}`".to_owned());
         decode.mistake(node.span, "a probe is one kind with its arguments", help);
@@ -99,7 +157,7 @@ fn ask(node: &Node, from: Vantage, given: &[(String, Ask)], decode: &mut Decode)
     };
     check_references(args, given, decode);
     (kind.check_args)(&stand_in(args), decode);
-    Some((Ask { probe: kind.name, args: args.to_json(), from }, kind))
+    Some((Ask { probe: kind.name, args: args.to_json(), from: standing.of(kind, decode) }, kind))
 }
 
 /// The arguments with something plausible in the place of each reference, so that the rest can be checked.

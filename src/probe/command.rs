@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use crate::evidence::{Cause, Facts, Unobserved};
+use crate::evidence::{Facts, Unobserved};
 use crate::probe::{Context, Probe, Sheet, quote};
-use crate::vantage::Vantage;
 use crate::vm::{self, End, Output};
 
 /// How much of each of standard output and standard error is kept, in bytes.
@@ -39,13 +38,6 @@ impl Probe for Command {
     ];
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
-        if cx.from != Vantage::Vm {
-            return Err(Unobserved::new(
-                Cause::Unsupported,
-                "un comando sólo se corre en la VM (from: vm)",
-                "a command runs only in the VM (from: vm)",
-            ));
-        }
         let command = vm::Command {
             argv: self.run.clone(),
             env: self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),

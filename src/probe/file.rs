@@ -15,7 +15,6 @@ use crate::evidence::{Cause, Facts, Unobserved};
 use crate::probe::inside::{self, Lost};
 use crate::probe::mount::covering;
 use crate::probe::{Context, Probe, Sheet, quote};
-use crate::vantage::Vantage;
 use crate::vm::{FileError, Resolved};
 
 /// How many names of those that answer to a name are reported.
@@ -79,12 +78,6 @@ impl Probe for File {
     ];
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
-        if cx.from != Vantage::Vm {
-            return Err(unsupported(
-                "los archivos sólo se miran en la VM (from: vm)",
-                "files are seen only in the VM (from: vm)",
-            ));
-        }
         let path = clean_path(&self.path);
         if path.len() > LONG || path.split('/').count() > PARTS + 1 {
             return Err(unsupported("la ruta es demasiado larga", "the path is too long"));

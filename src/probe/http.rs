@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Dialled, Probe, Sheet, connection_facts, quote, shell_host};
+use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, Sheet, quote, shell_host};
 use crate::vantage::{Endpoint, Host};
 use crate::vm::{Bounded, ByteStream};
 
@@ -118,12 +118,9 @@ impl TryFrom<String> for Line {
 impl Probe for Http {
     const NAME: &'static str = "http";
     const FACTS: &'static [(&'static str, &'static str)] = &[
-        (
-            "connection",
-            "`connected`, `refused`, `timed_out`, `unreachable`, `name_not_found`, `no_container`, `not_running`, \
-             `no_address` or `not_its_own`",
-        ),
-        ("address", "what was dialled, or null"),
+        CONNECTION_FACT,
+        ADDRESS_FACT,
+        NAMESPACE_FACT,
         (
             "answer",
             "`complete`, `silent` (not one byte), `closed` (hung up without a byte), `incomplete` (begun and not \
@@ -144,13 +141,13 @@ impl Probe for Http {
         let mut seen = Exchange::default();
         let facts = match cx.dial(&self.to).await? {
             Dialled::Not(facts) => facts,
-            Dialled::Connected(stream, address) => {
+            Dialled::Connected { stream, address, facts } => {
                 let stream = Bounded::new(stream, MAX_READ);
                 let meter = stream.meter();
                 let request = self.request(&address);
                 let ended = cx.patiently(seen.run(stream, request)).await?;
                 seen.conclude(ended, meter.read());
-                connection_facts("connected", Some(&address))
+                facts
             }
         };
         Ok(seen.facts(facts))
@@ -447,7 +444,8 @@ mod tests {
     async fn nobody_there_leaves_the_answer_open() {
         let facts = seen(1).await;
         assert_eq!((&facts["connection"], &facts["answer"]), (&json!("refused"), &Value::Null));
-        let mut names: Vec<&str> = Http::FACTS.iter().map(|(name, _)| *name).collect();
+        let mut names: Vec<&str> =
+            Http::FACTS.iter().map(|(name, _)| *name).filter(|name| *name != "namespace").collect();
         names.sort();
         assert_eq!(facts.keys().collect::<Vec<_>>(), names);
     }

@@ -27,12 +27,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::decode::Decode;
-use crate::engine::{Engine, Resolution};
+use crate::engine::{ContainerState, Engine, Resolution};
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::memory::Memory;
 use crate::node::Node;
 use crate::vantage::{Endpoint, Host, Vantage};
-use crate::vm::{ByteStream, DialError, Vm};
+use crate::vm::{ByteStream, DialError, Place, Vm};
 
 /// Every kind of probe, in the order of the reference page.
 pub static KINDS: &[Kind] = &[
@@ -120,11 +120,29 @@ impl Kind {
         (self.observe)(args, cx).await
     }
 
-    /// The equivalent shell command for `args`.
-    pub fn command(&self, args: &Value) -> String {
-        (self.command)(args)
+    /// Whether it reaches something over a network, so that it matters where it stands. What does not is always
+    /// looked at from the VM.
+    pub fn reaches(&self) -> bool {
+        self.nothing_reached.is_some()
+    }
+
+    /// The equivalent shell command for `args`, to be typed in the VM.
+    pub fn command(&self, args: &Value, from: &Vantage) -> String {
+        let command = (self.command)(args);
+        let network = match from {
+            Vantage::Vm | Vantage::Grader => return command,
+            Vantage::Container(name) => format!("container:{name}"),
+            Vantage::Network(name) => name.clone(),
+        };
+        // Variables before a program are the shell's; inside a container somebody else has to set them.
+        let sets = command.split(' ').next().is_some_and(|word| word.contains('='));
+        let env = if sets { "env " } else { "" };
+        format!("docker run --rm --network {} {TOOLS} {env}{command}", quote(&network))
     }
 }
+
+/// An image with the tools of the commands, for places that have none of their own.
+const TOOLS: &str = "wbitt/network-multitool";
 
 /// Where and how long a probe may look.
 pub struct Context<'a> {
@@ -135,7 +153,7 @@ pub struct Context<'a> {
     /// What was seen by looks that must not be repeated.
     pub memory: &'a dyn Memory,
     /// Where the probe stands.
-    pub from: Vantage,
+    pub from: &'a Vantage,
     /// How long a target may keep silent before its silence is a fact.
     pub patience: Duration,
     /// When the run is over, whatever is still silent.
@@ -144,9 +162,16 @@ pub struct Context<'a> {
 
 /// What became of dialling an [`Endpoint`].
 pub enum Dialled {
-    /// Connected, to this address.
-    Connected(Box<dyn ByteStream>, String),
-    /// Not, and that is a fact about the target. See [`connection_facts`].
+    /// Connected.
+    Connected {
+        /// The connection.
+        stream: Box<dyn ByteStream>,
+        /// The address that was dialled.
+        address: String,
+        /// What every reaching kind reports of it.
+        facts: Facts,
+    },
+    /// Not, and that is a fact about the target or about where the probe was to stand.
     Not(Facts),
 }
 
@@ -164,7 +189,8 @@ impl Context<'_> {
 
     /// Dials `to` and tells a fact about the target from a break on the way to it.
     pub async fn dial(&self, to: &Endpoint) -> Result<Dialled, Unobserved> {
-        let not = |outcome: &str, address: Option<&str>| Ok(Dialled::Not(connection_facts(outcome, address)));
+        let not = |outcome: &str, address: Option<&str>| Ok(Dialled::Not(self.connection_facts(outcome, address)));
+        let Some(standing) = self.standing().await? else { return not("no_vantage", None) };
         let host = match &to.host {
             Host::Loopback => "127.0.0.1".to_owned(),
             Host::Outward => self.vm.outward().await?.to_string(),
@@ -177,39 +203,95 @@ impl Context<'_> {
                     true => return not("not_its_own", None),
                     false => self.vm.outward().await?.to_string(),
                 },
-                Some(container) => match container.address() {
+                Some(container) => match standing.address_of(&container) {
                     None => return not("no_address", None),
-                    Some(_) if self.engine.is_secluded().await? => return Err(out_of_sight()),
+                    Some(_) if standing.place == Place::Machine && self.engine.is_secluded().await? => {
+                        return Err(out_of_sight());
+                    }
                     Some(address) => address,
                 },
             },
         };
         let address = if host.contains(':') { format!("[{host}]:{}", to.port) } else { format!("{host}:{}", to.port) };
-        let dialled = self.patiently(self.vm.dial(self.from, &host, to.port, self.patience)).await?;
+        let dialled = self.patiently(self.vm.dial(&standing.place, &host, to.port, self.patience)).await?;
         let outcome = match dialled.unwrap_or(Err(DialError::TimedOut)) {
-            Ok(stream) => return Ok(Dialled::Connected(stream, address)),
+            Ok(stream) => {
+                let facts = self.connection_facts("connected", Some(&address));
+                return Ok(Dialled::Connected { stream, address, facts });
+            }
             Err(DialError::Refused) => "refused",
             Err(DialError::TimedOut) => "timed_out",
             Err(DialError::Unreachable) => "unreachable",
             Err(DialError::NameNotFound) => "name_not_found",
+            Err(DialError::Gone) => return not("no_vantage", None),
             Err(error @ DialError::Denied) => return Err(broken(Cause::Permission, &error)),
             Err(error @ DialError::PathLost(_)) => return Err(broken(Cause::Path, &error)),
             Err(error @ DialError::Limit(_)) => return Err(broken(Cause::Limit, &error)),
         };
         not(outcome, Some(&address))
     }
+
+    /// Where the probe stands; none when its container does not run or its network is not there.
+    async fn standing(&self) -> Result<Option<Standing>, Unobserved> {
+        Ok(match self.from {
+            Vantage::Vm => Some(Standing { place: Place::Machine, networks: Vec::new() }),
+            Vantage::Grader => Some(Standing { place: Place::Outside, networks: Vec::new() }),
+            Vantage::Container(name) => {
+                let state = self.engine.container(name).await?.single();
+                state.filter(|state| state.running).and_then(|state| {
+                    let place = Place::Inside { container: state.id.clone(), pid: state.pid? };
+                    Some(Standing { place, networks: state.networks.keys().cloned().collect() })
+                })
+            }
+            Vantage::Network(name) => self.engine.network(name).await?.single().map(|state| Standing {
+                place: Place::On { network: state.id.clone() },
+                networks: vec![state.name.clone()],
+            }),
+        })
+    }
+
+    fn connection_facts(&self, outcome: &str, address: Option<&str>) -> Facts {
+        let mut facts = Facts::new();
+        facts.insert("connection".into(), json!(outcome));
+        facts.insert("address".into(), json!(address));
+        if let Vantage::Container(_) = self.from {
+            facts.insert("namespace".into(), Value::Null);
+        }
+        facts
+    }
 }
 
-/// The facts every reaching kind reports of its dial: `connection` is one of `connected`, `refused`, `timed_out`,
-/// `unreachable`, `name_not_found`, `no_container` (none answers to the name, or several do), `not_running`,
-/// `no_address`, `not_its_own` (on the host's network, and another container publishes the port); `address` is what
-/// was dialled.
-pub fn connection_facts(outcome: &str, address: Option<&str>) -> Facts {
-    let mut facts = Facts::new();
-    facts.insert("connection".into(), json!(outcome));
-    facts.insert("address".into(), json!(address));
-    facts
+/// Where a probe stands, found.
+struct Standing {
+    place: Place,
+    /// The networks at hand there, by name.
+    networks: Vec<String>,
 }
+
+impl Standing {
+    /// Where `container` is dialled from here.
+    fn address_of(&self, container: &ContainerState) -> Option<String> {
+        let near: Vec<&str> = self.networks.iter().map(String::as_str).collect();
+        container.address_near(&near)
+    }
+}
+
+/// What every reaching kind reports as its fact `connection`. `no_container` is also said when several answer to the
+/// name, `not_its_own` of a container on the host's network if another one publishes the port.
+pub const CONNECTION_FACT: (&str, &str) = (
+    "connection",
+    "`connected`, `refused`, `timed_out`, `unreachable`, `name_not_found`, `no_container`, `not_running`, \
+     `no_address`, `not_its_own` or `no_vantage`",
+);
+
+/// What every reaching kind reports as its fact `address`.
+pub const ADDRESS_FACT: (&str, &str) = ("address", "what was dialled, or null");
+
+/// What every reaching kind reports as its fact `namespace` when it stands in a container.
+pub const NAMESPACE_FACT: (&str, &str) = (
+    "namespace",
+    "the network namespace it was dialled from, `net:[4026532491]`, or null; absent unless `from` is a container",
+);
 
 fn out_of_sight() -> Unobserved {
     Unobserved::new(
@@ -330,7 +412,7 @@ mod testing {
         let deadline = Instant::now() + Duration::from_secs(20);
         let engine = Engine::new(&vm, deadline);
         let patience = Duration::from_secs(1);
-        let cx = Context { vm: &vm, engine: &engine, memory, from: Vantage::Vm, patience, deadline };
+        let cx = Context { vm: &vm, engine: &engine, memory, from: &Vantage::Vm, patience, deadline };
         Kind::named(kind).unwrap().observe(args, &cx).await
     }
 
@@ -383,6 +465,23 @@ mod tests {
     async fn an_engine_that_is_not_there_is_no_fact_about_the_container() {
         let unobserved = testing::look("reach", json!({"to": "container/ams:5432"})).await.unwrap_err();
         assert_eq!(unobserved.cause, Cause::Engine);
+    }
+
+    #[test]
+    fn the_command_is_typed_in_the_vm_wherever_the_probe_stands() {
+        let kind = Kind::named("reach").unwrap();
+        let args = json!({"to": "ams:5432"});
+        let here = kind.command(&args, &Vantage::Vm);
+        for (from, start) in [
+            (Vantage::Container("drp1".into()), "docker run --rm --network container:drp1 wbitt/network-multitool "),
+            (Vantage::Network("my net".into()), "docker run --rm --network 'my net' wbitt/network-multitool "),
+        ] {
+            assert_eq!(kind.command(&args, &from), format!("{start}{here}"));
+        }
+        let login = Kind::named("postgres")
+            .unwrap()
+            .command(&json!({"to": "ams:5432", "password": "x"}), &Vantage::Container("drp1".into()));
+        assert!(login.contains("multitool env PGPASSWORD=x psql "), "{login}");
     }
 
     #[test]

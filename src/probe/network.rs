@@ -69,6 +69,7 @@ mod tests {
     #[test]
     fn a_network_is_described_with_those_on_it() {
         let network = NetworkState {
+            id: "x".into(),
             name: "p_internal".into(),
             driver: Some("bridge".into()),
             internal: true,

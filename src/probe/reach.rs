@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Dialled, Probe, connection_facts, shell_host};
+use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, shell_host};
 use crate::vantage::Endpoint;
 
 /// Tries to connect.
@@ -19,20 +19,12 @@ pub struct Reach {
 #[async_trait]
 impl Probe for Reach {
     const NAME: &'static str = "reach";
-    const FACTS: &'static [(&'static str, &'static str)] = &[
-        (
-            "connection",
-            "`connected`, `refused`, `timed_out`, `unreachable`, `name_not_found`, `no_container`, `not_running`, \
-             `no_address` or `not_its_own`",
-        ),
-        ("address", "what was dialled, or null"),
-    ];
+    const FACTS: &'static [(&'static str, &'static str)] = &[CONNECTION_FACT, ADDRESS_FACT, NAMESPACE_FACT];
     const NOTHING_REACHED: Option<&'static str> = Some(r#"{"connection":"timed_out","address":null}"#);
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         Ok(match cx.dial(&self.to).await? {
-            Dialled::Connected(_, address) => connection_facts("connected", Some(&address)),
-            Dialled::Not(facts) => facts,
+            Dialled::Connected { facts, .. } | Dialled::Not(facts) => facts,
         })
     }
 

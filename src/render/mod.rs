@@ -216,10 +216,19 @@ fn word(outcome: Outcome) -> Text {
 }
 
 /// Where the probe stood, in words.
-fn place(from: Vantage) -> Text {
+fn place(from: &Vantage) -> Text {
+    let named = |name: &str| format!("`{}`", tame(name, NAME));
     match from {
         Vantage::Vm => Text::new("la VM", "the VM"),
         Vantage::Grader => Text::new("fuera de la VM", "outside the VM"),
+        Vantage::Container(name) => {
+            let name = named(name);
+            Text::new(format!("adentro del contenedor {name}"), format!("inside container {name}"))
+        }
+        Vantage::Network(name) => {
+            let name = named(name);
+            Text::new(format!("un lugar propio en la red {name}"), format!("a place of its own on network {name}"))
+        }
     }
 }
 

@@ -22,8 +22,7 @@ use tokio::net::{TcpStream, UdpSocket, UnixStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::evidence::{Cause, Machine, Unobserved};
-use crate::vantage::Vantage;
-use crate::vm::{Bounded, ByteStream, Command, DialError, FileError, FileStat, FileText, Output, Vm};
+use crate::vm::{Bounded, ByteStream, Command, DialError, FileError, FileStat, FileText, Output, Place, Vm};
 
 /// The engine's socket where nobody says otherwise.
 const SOCKET: &str = "/var/run/docker.sock";
@@ -106,13 +105,19 @@ impl Local {
 impl Vm for Local {
     async fn dial(
         &self,
-        from: Vantage,
+        from: &Place,
         host: &str,
         port: u16,
         patience: Duration,
     ) -> Result<Box<dyn ByteStream>, DialError> {
-        if from == Vantage::Grader {
-            return Err(DialError::PathLost("labrun runs on the machine itself: there is no outside".to_owned()));
+        match from {
+            Place::Machine => {}
+            Place::Outside => {
+                return Err(DialError::PathLost("labrun runs on the machine itself: there is no outside".to_owned()));
+            }
+            Place::Inside { .. } | Place::On { .. } => {
+                return Err(DialError::PathLost("labrun cannot dial from there yet".to_owned()));
+            }
         }
         match timeout(patience, connect(host, port)).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
@@ -374,7 +379,7 @@ Main:
 
     #[tokio::test]
     async fn there_is_no_outside_to_dial_from() {
-        let dialled = Local::new(None).dial(Vantage::Grader, "127.0.0.1", 1, Duration::from_secs(1)).await;
+        let dialled = Local::new(None).dial(&Place::Outside, "127.0.0.1", 1, Duration::from_secs(1)).await;
         assert!(matches!(dialled.err(), Some(DialError::PathLost(_))));
     }
 

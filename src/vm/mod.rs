@@ -16,7 +16,6 @@ use bollard::Docker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::evidence::{Machine, Unobserved};
-use crate::vantage::Vantage;
 
 /// A connection to a service on, or seen from, the machine.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -106,6 +105,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     }
 }
 
+/// Where a connection begins.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// The machine itself.
+    Machine,
+    /// Somewhere else, from where the machine is seen.
+    Outside,
+    /// The network namespace of a running container.
+    Inside {
+        /// The engine's id of it.
+        container: String,
+        /// Its first process, by the number the machine gives it.
+        pid: u32,
+    },
+    /// An endpoint of labrun's own on a docker network.
+    On {
+        /// The engine's id of it.
+        network: String,
+    },
+}
+
 /// A student's machine.
 #[async_trait]
 pub trait Vm: Send + Sync {
@@ -113,7 +133,7 @@ pub trait Vm: Send + Sync {
     /// Waits no longer than `patience`.
     async fn dial(
         &self,
-        from: Vantage,
+        from: &Place,
         host: &str,
         port: u16,
         patience: Duration,
@@ -165,6 +185,9 @@ pub enum DialError {
     /// The name has no address.
     #[error("name not found")]
     NameNotFound,
+    /// The place to dial from is no more: its container ended, its network was removed.
+    #[error("the place to dial from is gone")]
+    Gone,
     /// The way to the place the probe stands is broken; says nothing about the target.
     #[error("the path to the machine is lost: {0}")]
     PathLost(String),

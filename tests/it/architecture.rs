@@ -48,14 +48,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Looking.
     ("evidence", &["text", "vantage"]),
     ("memory", &["evidence"]),
-    ("vm/", &["evidence", "vantage", "vm"]),
+    ("vm/", &["evidence", "vm"]),
     ("engine", &["engine", "evidence", "vm"]),
     ("probe/mod.rs", &["decode", "engine", "evidence", "memory", "node", "vantage", "vm"]),
     ("probe/", &["engine", "evidence", "probe", "vantage", "vm"]),
-    ("observe", &["engine", "evidence", "judge", "memory", "plan", "probe", "reference", "vantage", "vm"]),
+    ("observe", &["engine", "evidence", "judge", "memory", "plan", "probe", "reference", "vm"]),
     // Judging and showing.
     ("verdict", &["evidence", "points", "text", "vantage"]),
-    ("judge", &["evidence", "expect", "plan", "reference", "text", "vantage", "verdict"]),
+    ("judge", &["evidence", "expect", "plan", "reference", "text", "verdict"]),
     ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
     // The edge.
     ("journal", &["evidence", "memory", "plan", "verdict"]),

@@ -352,7 +352,10 @@ fn what_is_no_evidence_is_refused_with_the_reason() {
         ),
         (whole.replace("\"observations\"", "\"signed\": 1, \"observations\""), "not evidence: unknown field `signed`"),
         (whole.replace("\"at_ms\": 0", "\"at_ms\": -5"), "not evidence: invalid value: integer `-5`, expected u64"),
-        (whole.replace("\"vm\"", "\"moon\""), "not evidence: unknown variant `moon`, expected `vm` or `grader`"),
+        (
+            whole.replace("\"vm\"", "\"moon\""),
+            "not evidence: unknown variant `moon`, expected one of `vm`, `grader`, `",
+        ),
         (format!("{{\"format\": {}1{}}}", "[".repeat(10_000), "]".repeat(10_000)), "not evidence: "),
     ] {
         let path = folder.path().join("e.json");

@@ -261,7 +261,7 @@ fn web_of_needs() -> Plan {
         lab += &format!("  - id: s{step}\n    title: {{es: x, en: x}}\n    checks:\n");
         for check in 0..3 {
             let n = step * 3 + check;
-            let probe = |name: String| format!("{{container: {{name: {name}}}}}");
+            let probe = |name: String| format!("{{http: {{to: \"{name}:80\"}}}}");
             lab += &format!("      - id: c{check}\n        points: {}\n", f64::from(n) + 0.25);
             lab += &format!("        bonus: {}\n        from: {}\n", n == 4, if n == 7 { "grader" } else { "vm" });
             lab += match n {
