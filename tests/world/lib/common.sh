@@ -34,11 +34,11 @@ quietly() {
 scratch() { mkdir -p "$STATE/tmp" && mktemp -d -p "$STATE/tmp"; }
 
 # One short hash over the names and contents of the given recipe files and folders, and of extra words:
-# key_of FILE… -- WORD…
+# key_of FILE… -- WORD…  (A README makes no image.)
 key_of() {
   local files=()
   while [ $# -gt 0 ] && [ "$1" != -- ]; do files+=("$1"); shift; done
-  { (cd "$WORLD" && find "${files[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+  { (cd "$WORLD" && find "${files[@]}" -type f ! -name README.md -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
     printf '%s\n' "$@"; } | sha256sum | cut -c1-12
 }
 

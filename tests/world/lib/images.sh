@@ -30,9 +30,10 @@ image_build() {
   context=$(context_of "images/$folder")
   if [ -f "$context/fetch" ]; then
     mkdir -p "$STATE/downloads"
+    # A tool, or TOOL=PACKAGE where Debian's package has another name.
     # shellcheck disable=SC2013  # words
     for tool in $(sed -n 's/^# needs: //p' "$context/fetch"); do
-      command -v "$tool" >/dev/null || { step "installing on the host: $tool"; apt_install "$tool"; }
+      command -v "${tool%=*}" >/dev/null || { step "installing on the host: ${tool#*=}"; apt_install "${tool#*=}"; }
     done
     quietly "fetch-$name" env "${args[@]}" WORLD_DOWNLOADS="$STATE/downloads" bash "$context/fetch" "$context"
   fi

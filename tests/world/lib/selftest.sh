@@ -93,6 +93,8 @@ selftest_engine() {
   check "$engine: ubuntu has ps and runs as another user" contains '1234' in_vm docker run --rm --user 1234 ubuntu ps -eo uid,args
   check "$engine: names resolve on a network of their own, and network-multitool answers there" composed_network
 
+  selftest_services "$engine"
+
   check "$engine: psql is not in the VM" not in_vm sh -c 'command -v psql'
   check "$engine: apt-get installs postgresql-client without a network" \
     in_vm sudo unshare --net apt-get install -y postgresql-client

@@ -13,4 +13,6 @@ if [ "$1" = nginx ]; then
   fi
   echo >&2 "$0: Configuration complete; ready for start up"
 fi
+# In the official build `stream` is compiled in; Debian has it as a module, which nobody's nginx.conf would load.
+if [ "$*" = "nginx -g daemon off;" ]; then set -- nginx -g "load_module /usr/lib/nginx/modules/ngx_stream_module.so; daemon off;"; fi
 exec "$@"
