@@ -9,7 +9,7 @@ ENGINES := 26 20
 
 help:
 	@echo 'make demo         grade a student VM, mistake included; ends with a report on screen and as HTML'
-	@echo 'make test         everything: format, lints, licences, the test world, all tests, on Docker $(ENGINES)'
+	@echo 'make test         everything: format, lints, licences, the test world, all tests, all worlds, on Docker $(ENGINES)'
 	@echo 'make clean-world  remove the student VMs, their images and caches; says how much disk that frees'
 
 demo:
@@ -20,6 +20,7 @@ test: lint deny
 	$(WORLD) setup --engine all
 	$(WORLD) selftest --engine all
 	LABRUN_WORLD="$(ENGINES)" INSTA_UPDATE=no cargo test --no-fail-fast -- --nocapture --test-threads 2
+	$(LABRUN) selftest --jobs 3 $(foreach engine,$(ENGINES),--vm-command '$(WORLD) vm --engine $(engine)')
 
 # Formatting, Rust lints, and the product's own content.
 lint:

@@ -1,8 +1,9 @@
 //! The command line, nothing else.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::plan::parse_duration;
 use crate::render::FORMATS;
@@ -32,6 +33,8 @@ pub enum Command {
     List(List),
     /// Find every mistake in lab, check and world files.
     Lint(Lint),
+    /// Play the worlds of labs on disposable machines, and say where a check comes out otherwise than they say.
+    Selftest(Selftest),
 }
 
 /// `labrun check`
@@ -107,6 +110,63 @@ pub struct Lint {
     /// Lab, check or world files.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// `labrun selftest`
+#[derive(Debug, Args)]
+pub struct Selftest {
+    /// Labs, or other world files such as `journey`; by default all that lie beside the labs.
+    #[arg(value_name = "LAB")]
+    pub targets: Vec<String>,
+    /// How machines are made.
+    #[command(flatten)]
+    pub makers: Makers,
+    /// How many machines there are at once.
+    #[arg(short, long, value_name = "N", default_value = "2")]
+    pub jobs: NonZeroUsize,
+    /// Play only these worlds.
+    #[arg(long, value_name = "WORLD", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// The time for a script of a world, and for looking, where the world does not say otherwise.
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = parse_duration)]
+    pub timeout: std::time::Duration,
+    /// The labrun that looks, a program for Linux; by default this one.
+    #[arg(long, value_name = "FILE")]
+    pub labrun: Option<PathBuf>,
+    /// How the result is written.
+    #[arg(long, value_name = "FORMAT", default_value_t, value_enum)]
+    pub format: SelftestFormat,
+    /// Write the result into this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The language of what authors wrote; by default that of the locale, Spanish if it has none.
+    #[arg(long)]
+    pub lang: Option<Lang>,
+    /// The folder with the labs; by default `./labs`.
+    #[arg(long, value_name = "DIR")]
+    pub labs: Option<PathBuf>,
+}
+
+/// How the machines of a self-test are made. With several ways every world is played on each.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Makers {
+    /// From an image (docs/selftest.md says what must be in it).
+    #[arg(long = "vm-image", value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// By a shell command that prints `ready NAME ID` and holds the container ID until its standard input closes.
+    #[arg(long = "vm-command", value_name = "COMMAND")]
+    pub commands: Vec<String>,
+}
+
+/// How the result of a self-test is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SelftestFormat {
+    /// A matrix for people.
+    #[default]
+    Text,
+    /// `labrun/selftest/v1`.
+    Json,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -67,17 +67,21 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// There is nothing to play worlds on.
+    #[error("{0}")]
+    NoMachine(String),
     /// The user interrupted the run.
     #[error("interrupted: nothing was graded")]
     Interrupted,
 }
 
 impl Error {
-    /// The process's exit code for this error: 2 usage, 3 bad lab, 130 interrupted.
+    /// The process's exit code for this error: 2 usage, 3 bad lab, 4 nothing to look at, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::File { .. } | Error::Format { .. } => 2,
             Error::Authoring(_) => 3,
+            Error::NoMachine(_) => 4,
             Error::Interrupted => 130,
         }
     }

@@ -38,6 +38,9 @@ pub mod judge;
 pub mod render;
 pub mod verdict;
 
+// Testing labs: by their worlds, on disposable machines.
+pub mod selftest;
+
 // The edge.
 pub mod cli;
 pub mod journal;

@@ -30,22 +30,8 @@ pub fn lint(source: &Arc<Source>, library: &Library, name: Option<&str>) -> Vec<
     };
     let mut mistakes = match kind(word) {
         word if word == kind(CHECK_FORMAT) => plan_library_check(source),
-        word if word == kind(WORLDS_FORMAT) => {
-            let Some((Tree::Str(id), span)) = node.get("lab").map(|lab| (&lab.value, lab.span)) else {
-                let help = "name the lab, e.g. `lab: lab1`".to_owned();
-                decode.mistake(format.span, "worlds of no lab", Some(help));
-                return decode.mistakes;
-            };
-            let Some(lab) = library.labs().get(id) else {
-                let help = suggestion(id, library.labs().keys().map(String::as_str));
-                decode.mistake(span, format!("there is no lab `{id}`"), help);
-                return decode.mistakes;
-            };
-            match plan(lab, library.checks(), &Settings::new(), &[]) {
-                Ok(plan) => worlds::read(source, &plan).err().unwrap_or_default(),
-                Err(mistakes) => mistakes,
-            }
-        }
+        word if word == kind(WORLDS_FORMAT) => worlds::load(source, library.labs(), library.checks())
+            .map_or_else(|mistakes| mistakes, |(_, worlds)| worlds::gaps(source, &worlds)),
         word if word == kind(LAB_FORMAT) => {
             let mut mistakes = plan(source, library.checks(), &Settings::new(), &[]).err().unwrap_or_default();
             mistakes.extend(name.and_then(|name| misnamed(source, name)));

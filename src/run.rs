@@ -1,5 +1,7 @@
 //! One function per command: the only place where the stages meet, and where files and the environment are touched.
 
+mod selftest;
+
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -43,6 +45,8 @@ pub struct Environment {
     journal: Option<PathBuf>,
     /// What commands run on this machine are given.
     for_commands: Vec<(&'static str, String)>,
+    /// All of it, for what a self-test runs.
+    everything: Vec<(String, String)>,
 }
 
 impl Environment {
@@ -62,6 +66,9 @@ impl Environment {
                 .map(PathBuf::from)
                 .or_else(|| Some(Path::new(&var("HOME")?).join(".local/state")))
                 .map(|state| state.join("labrun/journal.jsonl")),
+            everything: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
             for_commands: ["PATH", "HOME", "USER"].into_iter().filter_map(|name| Some((name, var(name)?))).collect(),
         }
     }
@@ -70,15 +77,20 @@ impl Environment {
 /// Does what the command line asks for.
 pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
     match cli.command {
-        // Only a run has processes under way, which must not outlive it.
-        Command::Check(args) => tokio::select! {
-            biased;
-            () = interrupted() => Err(Error::Interrupted),
-            result = check(args, environment) => result,
-        },
+        // These have processes under way, which must not outlive them.
+        Command::Check(args) => unless_interrupted(check(args, environment)).await,
+        Command::Selftest(args) => unless_interrupted(selftest::selftest(args, environment)).await,
         Command::Judge(args) => judge_again(args, environment),
         Command::List(args) => list(args, environment),
         Command::Lint(args) => lint_files(args),
+    }
+}
+
+async fn unless_interrupted(work: impl Future<Output = Result<ExitCode, Error>>) -> Result<ExitCode, Error> {
+    tokio::select! {
+        biased;
+        () = interrupted() => Err(Error::Interrupted),
+        result = work => result,
     }
 }
 

@@ -1,28 +1,41 @@
-//! Worlds: what a student may have done, as a script, and what each check must then come to. Data beside the lab.
+//! Worlds: what students may have done, as scripts, and what each check must then come to. Data beside the labs.
+
+mod expected;
+mod gaps;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::decode::{Decode, Sp, each};
 use crate::error::{Diagnostic, suggestion};
 use crate::node::{self, Node, Tree};
-use crate::plan::{Plan, check_format};
-use crate::source::Source;
+use crate::plan::{Plan, Settings, check_format, parse_duration, plan};
+use crate::source::{Source, Span};
 use crate::text::Text;
 use crate::verdict::Outcome;
+
+pub use gaps::gaps;
+
+use expected::{Names, expected};
 
 /// The value of `labrun:` in a world file.
 pub const WORLDS_FORMAT: &str = "worlds/v1";
 
-/// The worlds of one lab, ready to be played.
+/// The worlds of one file, ready to be played.
 #[derive(Debug, Clone)]
 pub struct Worlds {
-    /// The lab's id.
-    pub lab: String,
+    /// The ids of the labs they are worlds of, mostly one.
+    pub labs: Vec<String>,
+    /// Shell functions for every script.
+    pub prelude: String,
     /// The worlds, in order.
     pub worlds: Vec<World>,
+    /// Where the file names its labs.
+    span: Span,
 }
 
 /// One world, ready to be played.
@@ -32,18 +45,59 @@ pub struct World {
     pub id: String,
     /// What the student did.
     pub about: Text,
-    /// A script for bash, run in a fresh student VM as the student.
-    pub script: String,
-    /// What each check must come to, by `step/check`.
-    pub expect: BTreeMap<String, Expected>,
+    /// The engines it is limited to.
+    pub engines: Option<Engines>,
+    /// What is done and looked at, one after the other on one machine.
+    pub acts: Vec<Act>,
+    /// Where it says its name.
+    span: Span,
 }
 
-/// What a check must come to, and what the student must be told with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The engines a world is limited to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engines {
+    /// Their major versions.
+    pub only: Vec<u32>,
+    /// Why the others have no such world.
+    pub because: Text,
+}
+
+/// A part of a world: something is done, and then looked at.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// What the student did, where it is not what the world says.
+    pub about: Option<Text>,
+    /// A script for bash, run as the student.
+    pub script: String,
+    /// How long the script may take, and the looking; the player's own limit without one.
+    pub timeout: Option<Duration>,
+    /// Who looks.
+    pub user: User,
+    /// Options of `labrun check`.
+    pub options: Vec<String>,
+    /// What checks must come to, by `lab/step/check`; none when nobody looks.
+    pub expect: Option<BTreeMap<String, Expected>>,
+}
+
+/// Who looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum User {
+    /// The student.
+    #[default]
+    Student,
+    /// The superuser.
+    Root,
+}
+
+/// What a check comes to, and what the student is told with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Expected {
     /// The outcome.
     pub outcome: Outcome,
     /// The hint of a fail or the note of a pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
 
@@ -51,7 +105,10 @@ pub struct Expected {
 #[serde(deny_unknown_fields)]
 struct File {
     labrun: Sp<String>,
-    lab: Sp<String>,
+    #[serde(default)]
+    lab: Option<Sp<String>>,
+    #[serde(default)]
+    labs: Option<Sp<Vec<Sp<String>>>>,
     #[serde(default)]
     prelude: String,
     #[serde(deserialize_with = "each")]
@@ -64,108 +121,149 @@ struct Entry {
     id: Sp<String>,
     about: Text,
     #[serde(default)]
+    engines: Option<Engines>,
+    #[serde(default)]
     after: Option<Sp<String>>,
     #[serde(rename = "do", default)]
     script: String,
+    #[serde(default)]
+    timeout: Option<Sp<String>>,
+    #[serde(rename = "as", default)]
+    user: User,
+    #[serde(default)]
+    check: Vec<String>,
+    #[serde(default)]
+    expect: Option<Node>,
+    #[serde(default, deserialize_with = "each")]
+    then: Vec<Then>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Then {
+    #[serde(default)]
+    about: Option<Text>,
+    #[serde(rename = "do", default)]
+    script: String,
+    #[serde(default)]
+    timeout: Option<Sp<String>>,
+    #[serde(rename = "as", default)]
+    user: User,
+    #[serde(default)]
+    check: Vec<String>,
     expect: Node,
 }
 
-/// Reads a world file for the lab of `plan`, or says everything that is wrong with it.
-pub fn read(source: &Arc<Source>, plan: &Plan) -> Result<Worlds, Vec<Diagnostic>> {
+/// Reads a world file and plans the labs it names, or says everything that is wrong with one or the other.
+pub fn load(
+    source: &Arc<Source>,
+    labs: &BTreeMap<String, Arc<Source>>,
+    checks: &BTreeMap<String, Arc<Source>>,
+) -> Result<(Vec<Plan>, Worlds), Vec<Diagnostic>> {
     let node = node::parse(source).map_err(|mistake| vec![mistake])?;
     let mut decode = Decode::new(source);
-    let Some(file) = decode.decode::<File>(&node) else { return Err(decode.mistakes) };
-    check_format(&file.labrun, WORLDS_FORMAT, &mut decode);
-    if file.lab.value != plan.id {
-        decode.mistake(file.lab.span, format!("these are worlds of `{}`, not of `{}`", file.lab.value, plan.id), None);
+    let named = labs_of(&node);
+    if named.is_empty() {
+        let format = node.get("labrun").map(|format| format.span).unwrap_or_default();
+        decode.mistake(format, "worlds of no lab", Some("name the lab, e.g. `lab: lab1`".to_owned()));
     }
+    let mut plans = Vec::new();
+    for (id, span) in named {
+        match labs.get(id).map(|lab| plan(lab, checks, &Settings::new(), &[])) {
+            Some(Ok(plan)) => plans.push(plan),
+            Some(Err(mistakes)) => decode.mistakes.extend(mistakes),
+            None => {
+                let help = suggestion(id, labs.keys().map(String::as_str));
+                decode.mistake(span, format!("there is no lab `{id}`"), help);
+            }
+        }
+    }
+    if !decode.mistakes.is_empty() {
+        return Err(decode.mistakes);
+    }
+    let worlds = read(source, &node, &plans)?;
+    Ok((plans, worlds))
+}
+
+/// The labs that a world file says it belongs to, with their places.
+fn labs_of(node: &Node) -> Vec<(&str, Span)> {
+    let several = node.get("labs").map(|labs| match &labs.value {
+        Tree::Seq(labs) => labs.as_slice(),
+        _ => &[],
+    });
+    let named = node.get("lab").into_iter().chain(several.unwrap_or_default());
+    let named = named.filter_map(|node| match &node.value {
+        Tree::Str(id) => Some((id.as_str(), node.span)),
+        _ => None,
+    });
+    named.collect()
+}
+
+fn read(source: &Arc<Source>, node: &Node, plans: &[Plan]) -> Result<Worlds, Vec<Diagnostic>> {
+    let mut decode = Decode::new(source);
+    let Some(file) = decode.decode::<File>(node) else { return Err(decode.mistakes) };
+    check_format(&file.labrun, WORLDS_FORMAT, &mut decode);
+    let (several, labs, span) = match (file.lab, file.labs) {
+        (Some(lab), None) => (false, vec![lab.value.clone()], lab.span),
+        (None, Some(labs)) => (true, labs.value.into_iter().map(|lab| lab.value).collect(), labs.span),
+        (_, labs) => {
+            let place = labs.map_or(file.labrun.span, |labs| labs.span);
+            decode.mistake(place, "write either `lab` or `labs`", None);
+            return Err(decode.mistakes);
+        }
+    };
+    let names = Names { plans, several };
     let mut scripts: BTreeMap<&str, String> = BTreeMap::new();
     let mut worlds = Vec::new();
     for entry in &file.worlds {
-        let before = match &entry.after {
-            None => file.prelude.clone(),
-            Some(after) => scripts.get(after.value.as_str()).cloned().unwrap_or_else(|| {
+        let before = entry.after.as_ref().map(|after| {
+            scripts.get(after.value.as_str()).cloned().unwrap_or_else(|| {
                 let help = suggestion(&after.value, scripts.keys().copied());
                 decode.mistake(after.span, format!("no earlier world `{}`", after.value), help);
                 String::new()
-            }),
-        };
-        let script = before + "\n" + &entry.script;
-        if scripts.insert(&entry.id.value, script.clone()).is_some() {
+            })
+        });
+        if entry.expect.is_none() && entry.then.is_empty() {
+            decode.mistake(entry.id.span, "missing key `expect`", None);
+        }
+        let acts = acts(entry, before.as_deref().unwrap_or_default(), &names, &mut decode);
+        let script = acts.iter().map(|act| format!("{}\n", act.script)).collect();
+        if scripts.insert(&entry.id.value, script).is_some() {
             decode.mistake(entry.id.span, format!("a second world `{}`", entry.id.value), None);
         }
-        let expect = expected(&entry.expect, plan, &mut decode);
-        worlds.push(World { id: entry.id.value.clone(), about: entry.about.clone(), script, expect });
+        let (id, about, engines) = (entry.id.value.clone(), entry.about.clone(), entry.engines.clone());
+        worlds.push(World { id, about, engines, acts, span: entry.id.span });
     }
     match decode.mistakes.is_empty() {
-        true => Ok(Worlds { lab: file.lab.value, worlds }),
+        true => Ok(Worlds { labs, prelude: file.prelude, worlds, span }),
         false => Err(decode.mistakes),
     }
 }
 
-/// Reads `{otherwise: pass, port/bound: {fail: no-port}}`; every check of the lab must come out of it.
-fn expected(node: &Node, plan: &Plan, decode: &mut Decode) -> BTreeMap<String, Expected> {
-    let known: Vec<&str> = plan.checks().map(|check| &check.address[plan.id.len() + 1..]).collect();
-    let mut expect = BTreeMap::new();
-    let mut otherwise = None;
-    let mut unreadable = false;
-    for (key, value) in node.entries() {
-        let Some(wanted) = one(value, decode) else {
-            unreadable = true;
-            continue;
-        };
-        if key.name == "otherwise" {
-            otherwise = Some(wanted);
-            continue;
-        }
-        if !known.contains(&key.name.as_str()) {
-            let help = suggestion(&key.name, known.iter().copied());
-            decode.mistake(key.span, format!("lab `{}` has no check `{}`", plan.id, key.name), help);
-        }
-        if let Some(advice) = &wanted.advice {
-            check_advice(advice, wanted.outcome, &key.name, value, plan, decode);
-        }
-        if wanted.outcome == Outcome::Fail && wanted.advice.is_none() {
-            decode.mistake(value.span, "say which hint must be shown", Some("`{fail: HINT}`".to_owned()));
-        }
-        if expect.insert(key.name.clone(), wanted).is_some() {
-            decode.mistake(key.span, format!("duplicate key `{}`", key.name), None);
-        }
-    }
-    for name in known {
-        match (&otherwise, expect.contains_key(name)) {
-            (_, true) => {}
-            (Some(wanted), false) => drop(expect.insert(name.to_owned(), wanted.clone())),
-            (None, false) if unreadable => {}
-            (None, false) => decode.mistake(node.span, format!("nothing is said about `{name}`"), None),
-        }
-    }
-    expect
-}
-
-fn check_advice(advice: &str, outcome: Outcome, name: &str, value: &Node, plan: &Plan, decode: &mut Decode) {
-    let Some(check) = plan.checks().find(|check| check.address[plan.id.len() + 1..] == *name) else { return };
-    let (word, all) = if outcome == Outcome::Fail { ("hint", &check.hints) } else { ("note", &check.notes) };
-    if all.iter().all(|known| known.id != advice) {
-        let help = suggestion(advice, all.iter().map(|known| known.id.as_str()));
-        decode.mistake(value.span, format!("check `{name}` has no {word} `{advice}`"), help);
-    }
-}
-
-/// Reads `pass`, `blocked`, `{fail: HINT}` or `{pass: NOTE}`.
-fn one(node: &Node, decode: &mut Decode) -> Option<Expected> {
-    let (word, advice) = match &node.value {
-        Tree::Str(word) => (word.as_str(), None),
-        Tree::Map(entries) => match entries.as_slice() {
-            [(key, Node { value: Tree::Str(advice), .. })] => (key.name.as_str(), Some(advice.clone())),
-            _ => ("", None),
-        },
-        _ => ("", None),
+fn acts(entry: &Entry, before: &str, names: &Names, decode: &mut Decode) -> Vec<Act> {
+    let first = Act {
+        about: None,
+        script: format!("{before}{}", entry.script),
+        timeout: limit(&entry.timeout, decode),
+        user: entry.user,
+        options: entry.check.clone(),
+        expect: entry.expect.as_ref().map(|node| expected(node, names, decode)),
     };
-    let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.word() == word);
-    if outcome.is_none() {
-        let help = "write `pass`, `blocked`, `unknown`, `deferred`, `{fail: HINT}` or `{pass: NOTE}`".to_owned();
-        decode.mistake(node.span, "not an outcome", Some(help));
+    let mut acts = vec![first];
+    for then in &entry.then {
+        acts.push(Act {
+            about: then.about.clone(),
+            script: then.script.clone(),
+            timeout: limit(&then.timeout, decode),
+            user: then.user,
+            options: then.check.clone(),
+            expect: Some(expected(&then.expect, names, decode)),
+        });
     }
-    Some(Expected { outcome: outcome?, advice })
+    acts
+}
+
+fn limit(text: &Option<Sp<String>>, decode: &mut Decode) -> Option<Duration> {
+    let text = text.as_ref()?;
+    parse_duration(&text.value).map_err(|why| decode.mistake(text.span, why, None)).ok()
 }

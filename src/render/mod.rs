@@ -192,8 +192,8 @@ fn seen(value: &Value) -> Text {
     }
 }
 
-/// The sign of an outcome, which always stands beside its word.
-fn symbol(outcome: Outcome) -> &'static str {
+/// The sign of an outcome, which always stands beside its word or its key.
+pub fn symbol(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "✔",
         Outcome::Deferred => "→",

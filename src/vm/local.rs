@@ -1,7 +1,7 @@
 //! The machine labrun runs on. Knows no environment but what it is given.
 
 mod files;
-mod process;
+pub mod process;
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};

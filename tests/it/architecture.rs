@@ -43,7 +43,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "vantage",
         ],
     ),
-    ("worlds", &["decode", "error", "node", "plan", "source", "text", "verdict"]),
+    ("worlds", &["decode", "error", "node", "plan", "source", "text", "verdict", "worlds"]),
     ("lint", &["decode", "error", "lab", "library", "node", "plan", "source", "worlds"]),
     // Looking.
     ("evidence", &["text", "vantage"]),
@@ -57,6 +57,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("verdict", &["evidence", "points", "text", "vantage"]),
     ("judge", &["evidence", "expect", "plan", "reference", "text", "verdict"]),
     ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
+    // Testing labs.
+    ("selftest", &["plan", "render", "selftest", "text", "verdict", "vm", "worlds"]),
     // The edge.
     ("journal", &["evidence", "memory", "plan", "verdict"]),
     ("cli", &["plan", "render", "text"]),
@@ -76,10 +78,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "points",
             "reference",
             "render",
+            "run",
+            "selftest",
             "source",
             "text",
             "verdict",
             "vm",
+            "worlds",
         ],
     ),
 ];
@@ -95,7 +100,7 @@ struct Reserved {
 const RESERVED: &[Reserved] = &[
     Reserved {
         words: &["std::fs", "tokio::fs", "File::open", "File::create", "OpenOptions"],
-        only_in: &["run.rs", "main.rs", "library.rs", "journal.rs", "vm/"],
+        only_in: &["run", "main.rs", "library.rs", "journal.rs", "vm/"],
         because: "files are touched at the edge only",
     },
     Reserved {
@@ -106,25 +111,25 @@ const RESERVED: &[Reserved] = &[
     Reserved {
         words: &["std::process"],
         // `error` and `run` say with which code the process ends.
-        only_in: &["main.rs", "run.rs", "error.rs", "vm/"],
-        because: "programs are run by the machine only",
+        only_in: &["main.rs", "run", "error.rs", "vm/", "selftest/machine.rs"],
+        because: "programs are run by the machine only, or make one",
     },
     Reserved {
         words: &["Instant", "SystemTime", "Timestamp::now"],
-        only_in: &["observe.rs", "vm/", "engine", "probe/"],
+        only_in: &["observe.rs", "vm/", "engine", "probe/", "selftest/mod.rs", "selftest/play.rs"],
         because: "whoever judges, plans or renders has no clock, so that the same evidence gives the same report",
     },
     Reserved {
         words: &["tokio", "futures_util", "async fn", "async move", ".await"],
-        only_in: &["observe.rs", "vm/", "engine", "probe/", "run.rs", "main.rs"],
+        only_in: &["observe.rs", "vm/", "engine", "probe/", "selftest/", "run", "main.rs"],
         because: "everything but looking is plain, synchronous code",
     },
     Reserved { words: &["std::thread"], only_in: &["observe.rs", "vm/"], because: "only `observe` schedules" },
-    Reserved { words: &["std::env", "env::var"], only_in: &["run.rs"], because: "the environment is read once" },
+    Reserved { words: &["std::env", "env::var"], only_in: &["run"], because: "the environment is read once" },
     Reserved { words: &["serde_saphyr"], only_in: &["node.rs"], because: "one module knows the YAML parser" },
     Reserved { words: &["bollard"], only_in: &["engine", "vm/"], because: "the engine is asked in one place" },
     Reserved { words: &["clap"], only_in: &["cli.rs", "main.rs", "text.rs"], because: "`cli` is the command line" },
-    Reserved { words: &["eprintln!", "eprint!"], only_in: &["run.rs", "main.rs"], because: "stages are silent" },
+    Reserved { words: &["eprintln!", "eprint!"], only_in: &["run", "main.rs"], because: "stages are silent" },
     Reserved {
         words: &[
             "println!",
@@ -160,6 +165,7 @@ const GENERIC: &[&str] = &[
     "run",
     "worlds",
     "lint",
+    "selftest",
 ];
 
 const MAX_LINES: usize = 700;

@@ -10,5 +10,5 @@ mod looks;
 mod render;
 mod replay;
 mod schema;
+mod selftest;
 mod student_vm;
-mod worlds;

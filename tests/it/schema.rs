@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::cargo::cargo_bin_cmd;
 use boon::{Compiler, SchemaIndex, Schemas};
 use labrun::evidence::Evidence;
+use labrun::selftest::result::Selftest;
 use labrun::verdict::Report;
 use schemars::{Schema, schema_for};
 use serde_json::{Value, json};
@@ -13,11 +14,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Both contracts: the file, and the schema as the types have it now.
-fn contracts() -> [(PathBuf, Schema); 2] {
+/// The contracts: the file, and the schema as the types have it now.
+fn contracts() -> [(PathBuf, Schema); 3] {
     [
         (root().join("docs/report.schema.json"), schema_for!(Report)),
         (root().join("docs/evidence.schema.json"), schema_for!(Evidence)),
+        (root().join("docs/selftest.schema.json"), schema_for!(Selftest)),
     ]
 }
 
@@ -40,13 +42,14 @@ fn the_schemas_of_docs_are_those_of_the_types() {
 }
 
 /// A validator that shares no code with the types.
-struct Validator {
+pub struct Validator {
     schemas: Schemas,
     index: SchemaIndex,
 }
 
 impl Validator {
-    fn of(file: &str) -> Validator {
+    /// By the schema `file` of `docs/`.
+    pub fn of(file: &str) -> Validator {
         let schema: Value =
             serde_json::from_str(&std::fs::read_to_string(root().join("docs").join(file)).unwrap()).unwrap();
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
@@ -56,7 +59,7 @@ impl Validator {
     }
 
     /// What is wrong with `value`, if anything.
-    fn refuses(&self, value: &Value) -> Option<String> {
+    pub fn refuses(&self, value: &Value) -> Option<String> {
         self.schemas.validate(value, self.index).err().map(|error| format!("{error:#}"))
     }
 }

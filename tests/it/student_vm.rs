@@ -76,6 +76,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn world() -> PathBuf {
+/// The program that makes student VMs.
+pub fn world() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/world/world")
 }
