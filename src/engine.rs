@@ -63,6 +63,8 @@ pub struct Listed {
     pub name: String,
     /// The compose service it runs; none for one-off containers (`compose run`).
     pub service: Option<String>,
+    /// What compose says it was made from.
+    pub compose: Option<ComposeLabels>,
     /// Whether it is up: running, paused or being restarted.
     pub up: bool,
     /// The networks it is attached to.
@@ -71,6 +73,17 @@ pub struct Listed {
     pub volumes: Vec<(String, String, bool)>,
     /// The ports it publishes now.
     pub ports: Vec<Published>,
+}
+
+/// What a container made by compose says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ComposeLabels {
+    /// The project's name.
+    pub project: String,
+    /// The project's folder.
+    pub working_dir: String,
+    /// Its files, separated by commas: v2 writes absolute paths, v1 what it was called with.
+    pub config_files: String,
 }
 
 /// A network and who is on it.
@@ -408,6 +421,7 @@ fn listed(summary: ContainerSummary) -> Listed {
     Listed {
         name: own.unwrap_or_default().to_owned(),
         service: labels.get("com.docker.compose.service").filter(|_| !oneoff).cloned(),
+        compose: compose_labels(&labels),
         up: matches!(state.as_str(), "running" | "paused" | "restarting"),
         networks: networks.into_keys().collect(),
         volumes: mounts
@@ -420,6 +434,15 @@ fn listed(summary: ContainerSummary) -> Listed {
         ports,
         id: summary.id.unwrap_or_default(),
     }
+}
+
+fn compose_labels(labels: &HashMap<String, String>) -> Option<ComposeLabels> {
+    let label = |name: &str| labels.get(&format!("com.docker.compose.project{name}")).cloned();
+    Some(ComposeLabels {
+        project: label("")?,
+        working_dir: label(".working_dir")?,
+        config_files: label(".config_files").unwrap_or_default(),
+    })
 }
 
 fn network_state(inspect: NetworkInspect) -> NetworkState {

@@ -116,6 +116,11 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
     })
 }
 
+/// What another program wrote as YAML, as plain data, within the same bounds; none when it is no YAML.
+pub fn plain(text: &str) -> Option<serde_json::Value> {
+    parse(&Source::new("", text)).ok().map(|node| node.to_json())
+}
+
 /// What the parser says, in the words of those who write labs.
 fn explain(said: &str) -> (String, Option<&'static str>) {
     let known = [

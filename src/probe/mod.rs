@@ -2,6 +2,7 @@
 //! A kind is one file named by the word users write, and one row in [`KINDS`].
 
 mod command;
+mod compose;
 mod container;
 mod containers;
 mod file;
@@ -50,6 +51,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<routes::Routes>(),
     Kind::of::<file::File>(),
     Kind::of::<command::Command>(),
+    Kind::of::<compose::Compose>(),
 ];
 
 /// How one thing is observed: the type is the probe's arguments, as written in a lab.

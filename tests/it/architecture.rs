@@ -50,6 +50,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("memory", &["evidence"]),
     ("vm/", &["evidence", "vm"]),
     ("engine", &["engine", "evidence", "vm"]),
+    ("probe/compose", &["engine", "evidence", "node", "probe", "vm"]),
     ("probe/mod.rs", &["decode", "engine", "evidence", "memory", "node", "vantage", "vm"]),
     ("probe/", &["engine", "evidence", "probe", "vantage", "vm"]),
     ("observe", &["engine", "evidence", "judge", "memory", "plan", "probe", "reference", "vm"]),

@@ -30,6 +30,29 @@ docker run --name named bobs
 docker create --name waiting --user 1234 nginx sh -c 'sleep 500'
 docker create --name stranger --user unheard-of ubuntu sleep 500
 docker start stranger || true
+mkdir ~/up ~/lab4
+cat > ~/up/docker-compose.yml << 'END'
+version: "3.8"
+services:
+  db: {image: nginx, volumes: [data:/data, ./up:/up], environment: {A: secret}, container_name: db}
+volumes: {data: {}}
+END
+cat > ~/up/more.yml << 'END'
+version: "3.8"
+services:
+  db: {networks: [inner]}
+networks: {inner: {internal: true}}
+END
+(cd ~/up && docker-compose -f docker-compose.yml -f more.yml up -d)
+cat > ~/lab4/docker-compose.yml << 'END'
+version: "3.8"
+services:
+  lb: {image: nginx, ports: ["127.0.0.1:80:80"], depends_on: [web], networks: [shared]}
+  web: {build: ., ports: ["8081:80"], volumes: [kept:/x], networks: {shared: {aliases: [w]}}}
+networks: {shared: {external: true}}
+volumes: {kept: {external: true}}
+END
+printf 'version: "3"\nservices: {a: {imag: x}}\n' > ~/bad.yml
 setsid unshare --user --map-root-user tail -f /dev/null < /dev/null > /dev/null 2>&1 &
 for _ in $(seq 50); do
   [ "$(docker exec paused curl -s -o /dev/null -w '%{http_code}' localhost)" != 200 ] || break
@@ -45,7 +68,7 @@ fn what_probes_see_of_a_machine_is_what_was_put_there() {
         let done = vm.bash(SCENE);
         assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
         let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/looks");
-        for case in ["sockets", "processes", "containers", "routes", "file", "unseen"] {
+        for case in ["sockets", "processes", "containers", "routes", "file", "compose", "unseen"] {
             std::fs::copy(cases.join(format!("{case}.yaml")), vm.share.path().join(format!("{case}.yaml"))).unwrap();
             for sudo in ["", "sudo "] {
                 let output =
