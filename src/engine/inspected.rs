@@ -410,6 +410,24 @@ mod tests {
         assert!(!state.mounts[0].anonymous && !state.mounts[0].misplaced);
     }
 
+    /// What an engine of API 1.52 (29.0) says otherwise, as its version history tells: no engine of that age could be
+    /// had to record it from.
+    #[test]
+    fn an_engine_that_leaves_out_what_is_deprecated_says_the_same() {
+        let mut older = ams();
+        let outdated = json!({"Bridge": "", "HairpinMode": false, "EndpointID": "5a3c", "Gateway": "172.18.0.1",
+            "GlobalIPv6Address": "", "IPAddress": "172.18.0.9", "IPPrefixLen": 16, "IPv6Gateway": "", "MacAddress": "",
+            "SecondaryIPAddresses": null, "LinkLocalIPv6PrefixLen": 0});
+        older["NetworkSettings"].as_object_mut().unwrap().extend(outdated.as_object().unwrap().clone());
+        older["Config"]["OnBuild"] = Value::Null;
+        older["HostConfig"]["KernelMemoryTCP"] = json!(0);
+        let mut newer = ams();
+        newer["ImageManifestDescriptor"] = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": "sha256:8cfae34faa9ca49538719ce8da4b9e76b9fe4c6111743b91dff4235d4de610f4", "size": 1234,
+            "platform": {"architecture": "amd64", "os": "linux"}});
+        assert_eq!(of(newer), of(older));
+    }
+
     #[test]
     fn of_the_environment_only_names_are_kept() {
         let state = of(ams());
