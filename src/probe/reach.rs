@@ -1,8 +1,11 @@
 //! Whether a TCP connection comes about. Nothing is sent and nothing is read, so it says nothing of who answers:
 //! Docker's own proxy accepts for a service that is not there yet.
 
+use std::net::SocketAddr;
+
 use async_trait::async_trait;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, shell_host};
@@ -19,13 +22,16 @@ pub struct Reach {
 #[async_trait]
 impl Probe for Reach {
     const NAME: &'static str = "reach";
-    const FACTS: &'static [(&'static str, &'static str)] = &[CONNECTION_FACT, ADDRESS_FACT, NAMESPACE_FACT];
-    const NOTHING_REACHED: Option<&'static str> = Some(r#"{"connection":"timed_out","address":null}"#);
+    const FACTS: &'static [(&'static str, &'static str)] =
+        &[CONNECTION_FACT, ADDRESS_FACT, ("ip", "the IP address in it, without the port, or null"), NAMESPACE_FACT];
+    const NOTHING_REACHED: Option<&'static str> = Some(r#"{"connection":"timed_out","address":null,"ip":null}"#);
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
-        Ok(match cx.dial(&self.to).await? {
-            Dialled::Connected { facts, .. } | Dialled::Not(facts) => facts,
-        })
+        let (Dialled::Connected { mut facts, .. } | Dialled::Not(mut facts)) = cx.dial(&self.to).await?;
+        let address = facts.get("address").and_then(Value::as_str);
+        let ip = address.and_then(|address| address.parse::<SocketAddr>().ok()).map(|address| address.ip().to_string());
+        facts.insert("ip".to_owned(), json!(ip));
+        Ok(facts)
     }
 
     fn command(&self) -> String {
@@ -51,6 +57,7 @@ mod tests {
         );
         let facts = look("reach", json!({"to": "localhost:1"})).await.unwrap();
         assert_eq!((&facts["connection"], &facts["address"]), (&json!("refused"), &json!("127.0.0.1:1")));
+        assert_eq!(facts["ip"], "127.0.0.1");
         assert!(look("reach", json!({"to": "localhost"})).await.is_err());
     }
 
