@@ -6,12 +6,13 @@ mod names;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::models::{ContainerSummary, Network, NetworkInspect, Volume};
+use bollard::models::{ContainerSummary, IpamConfig, Network, NetworkInspect, Volume};
 use bollard::query_parameters::{
     ContainerArchiveInfoOptions, DownloadFromContainerOptions, ListContainersOptions, ListVolumesOptions, TopOptions,
 };
@@ -99,6 +100,8 @@ pub struct NetworkState {
     pub internal: bool,
     /// Its subnets, as configured.
     pub subnets: Vec<String>,
+    /// The machine's own IPv4 addresses on it.
+    pub gateways: Vec<String>,
     /// The running containers on it: id, name and IPv4 address.
     pub members: Vec<(String, String, Option<String>)>,
 }
@@ -463,9 +466,19 @@ fn network_state(inspect: NetworkInspect) -> NetworkState {
         name: inspect.name.unwrap_or_default(),
         driver: inspect.driver,
         internal: inspect.internal.unwrap_or_default(),
+        gateways: ranges.iter().filter_map(gateway).collect(),
         subnets: ranges.into_iter().filter_map(|range| range.subnet).collect(),
         members,
     }
+}
+
+/// The gateway of a range of addresses; the first of them, where the engine, which chose it so, does not say.
+fn gateway(range: &IpamConfig) -> Option<String> {
+    if let Some(said) = range.gateway.as_deref().filter(|said| !said.is_empty()) {
+        return said.split('/').next().filter(|address| address.parse::<Ipv4Addr>().is_ok()).map(str::to_owned);
+    }
+    let base: Ipv4Addr = range.subnet.as_deref()?.split('/').next()?.parse().ok()?;
+    Some(Ipv4Addr::from(u32::from(base).checked_add(1)?).to_string())
 }
 
 fn volume_state(volume: Volume) -> VolumeState {
@@ -496,6 +509,24 @@ mod tests {
         });
         let listed = listed(serde_json::from_value(summary).unwrap());
         assert_eq!((listed.name.as_str(), &listed.service), ("p-ams-run-1", &None));
+    }
+
+    #[test]
+    fn a_network_s_gateway_is_what_the_engine_says_or_else_the_first_of_its_addresses() {
+        let of = |range: Value| gateway(&serde_json::from_value(range).unwrap());
+        for (range, wanted) in [
+            (json!({"Subnet": "172.19.0.0/16", "Gateway": "172.19.0.254"}), Some("172.19.0.254")),
+            (json!({"Subnet": "172.19.0.0/16", "Gateway": "172.19.0.254/16"}), Some("172.19.0.254")),
+            (json!({"Subnet": "10.77.0.0/24"}), Some("10.77.0.1")),
+            (json!({"Subnet": "10.77.0.0/24", "Gateway": ""}), Some("10.77.0.1")),
+            (json!({"Subnet": "fd00::/64"}), None),
+            (json!({"Subnet": "fd00::/64", "Gateway": "fd00::1"}), None),
+            (json!({"Subnet": "255.255.255.255/32"}), None),
+            (json!({"Subnet": "x"}), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(of(range.clone()).as_deref(), wanted, "{range}");
+        }
     }
 
     /// An engine that gives `answer` for each path, and counts how often it was asked.

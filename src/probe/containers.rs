@@ -34,6 +34,8 @@ pub struct Containers {
     pub image: Option<String>,
     /// Those told to run the program of this name.
     pub runs: Option<String>,
+    /// Of these, those whose user has this number.
+    pub uid: Option<u32>,
 }
 
 #[async_trait]
@@ -65,7 +67,8 @@ impl Probe for Containers {
         let looks: Vec<_> = meant.into_iter().map(|state| seen(cx, state, now)).collect();
         let seen: Vec<_> = stream::iter(looks).buffered(AT_ONCE).collect().await;
         let seen: Vec<Option<Value>> = seen.into_iter().collect::<Result<_, _>>()?;
-        sheet.list("containers", seen.into_iter().flatten(), MANY);
+        let of_user = |one: &Value| self.uid.is_none_or(|uid| one["uid"] == uid);
+        sheet.list("containers", seen.into_iter().flatten().filter(of_user), MANY);
         Ok(sheet.done())
     }
 

@@ -32,6 +32,7 @@ impl Probe for Network {
         ("driver", "its driver: `bridge`, `host`, …"),
         ("internal", "whether it is cut off from everything outside it (`--internal`)"),
         ("subnets", "its subnets, e.g. `172.18.0.0/16`"),
+        ("gateways", "the VM's own IPv4 addresses on it, one for each subnet"),
         ("containers", "the running containers on it: a list of {name, service, address}"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
@@ -54,6 +55,7 @@ fn facts(found: &Resolution<Arc<NetworkState>>, containers: &[Listed]) -> Facts 
     sheet.text("driver", network.driver.as_deref(), 500);
     sheet.fact("internal", network.internal);
     sheet.list("subnets", network.subnets.iter().map(|subnet| json!(subnet)), MANY);
+    sheet.list("gateways", network.gateways.iter().map(|gateway| json!(gateway)), MANY);
     let members = network.members.iter().map(|(id, name, address)| {
         let service = containers.iter().find(|one| one.id == *id).and_then(|one| one.service.as_deref());
         json!({"name": name, "service": service, "address": address})
@@ -74,6 +76,7 @@ mod tests {
             driver: Some("bridge".into()),
             internal: true,
             subnets: vec!["172.19.0.0/16".into()],
+            gateways: vec!["172.19.0.1".into()],
             members: vec![("id".into(), "p-ams-1".into(), Some("172.19.0.2".into()))],
         };
         let listed = Listed { id: "id".into(), service: Some("ams".into()), ..Default::default() };
