@@ -1,118 +1,33 @@
-//! One HTTP request over a dialled stream, and whatever came back. Redirects are facts and never followed: behind a
+//! One HTTP request, or a short sequence of them such as a login, over dialled streams, and whatever came back.
+//! Redirects are facts, and followed only where a lab says so, as far as they stay with whoever was asked: behind a
 //! published port they often lead elsewhere.
 
-use std::collections::BTreeMap;
+mod args;
+mod cookies;
+pub mod exchange;
+mod once;
+mod page;
+mod sequence;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Request, Response, Uri};
-use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use hyper::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, Sheet, quote, shell_host};
-use crate::vantage::{Endpoint, Host};
-use crate::vm::{Bounded, ByteStream};
+use crate::probe::http::args::{Method, Unless};
+use crate::probe::http::once::{Leave, Record};
+use crate::probe::http::sequence::{LOCATION, Sequence};
+use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, NAMESPACE_FACT, Probe, Sheet, quote, shell_host};
+use crate::vantage::Host;
 
-/// How much of a body is kept, in bytes.
-const BODY_KEPT: usize = 1 << 20;
+pub use args::Http;
 
-/// How much is read in all. A body that goes on past this is said to be oversized.
-const MAX_READ: u64 = 8 << 20;
-
-/// How many headers are kept, how many are read, and how long a value may be.
+/// How many headers are kept, and how long a value may be.
 const HEADERS_KEPT: usize = 100;
-const HEADERS_READ: usize = 200;
 const HEADER_LENGTH: usize = 2000;
 
-/// Asks a web server.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    /// Whom: `localhost:PORT`, `outward:PORT`, `container/NAME:PORT` or `HOST:PORT`.
-    pub to: Endpoint,
-    /// The path, with its query if any; `/` unless said otherwise.
-    #[serde(default)]
-    pub path: Path,
-    /// `GET` (unless said otherwise), `HEAD` or `OPTIONS`: a probe changes nothing.
-    #[serde(default)]
-    pub method: Method,
-    /// Headers to send besides labrun's own; `host` replaces the one made from `to`.
-    #[serde(default)]
-    pub headers: BTreeMap<Name, Line>,
-}
-
-/// The methods that change nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// The answer with its body.
-    #[default]
-    Get,
-    /// The answer without its body.
-    Head,
-    /// What may be done there.
-    Options,
-}
-
-/// A path and query that can be sent as they are.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Path(String);
-
-impl Default for Path {
-    fn default() -> Path {
-        Path("/".to_owned())
-    }
-}
-
-impl TryFrom<String> for Path {
-    type Error = &'static str;
-
-    fn try_from(path: String) -> Result<Path, Self::Error> {
-        match path.starts_with('/') && path.parse::<Uri>().is_ok() {
-            true => Ok(Path(path)),
-            false => Err("a path starts with `/` and holds neither blanks nor other bytes a URL must escape"),
-        }
-    }
-}
-
-/// The name of a header to send.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Name(String);
-
-impl TryFrom<String> for Name {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Name, Self::Error> {
-        match name.parse::<HeaderName>() {
-            Ok(name) => Ok(Name(name.as_str().to_owned())),
-            Err(_) => Err("not the name of a header"),
-        }
-    }
-}
-
-/// The value of a header to send.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Line(String);
-
-impl TryFrom<String> for Line {
-    type Error = &'static str;
-
-    fn try_from(line: String) -> Result<Line, Self::Error> {
-        match line.parse::<HeaderValue>() {
-            Ok(_) => Ok(Line(line)),
-            Err(_) => Err("the value of a header is one line of text"),
-        }
-    }
-}
+/// How long the title of a page may be.
+const TITLE: usize = 500;
 
 #[async_trait]
 impl Probe for Http {
@@ -128,166 +43,129 @@ impl Probe for Http {
         ),
         ("status", "the status code, or null"),
         ("headers", "the headers by lower-case name; several of one name joined by `, `, `set-cookie` as a list"),
+        ("location", "where the answer says to go on, as it says it, or null"),
+        ("location_path", "the path there, with its query, or null"),
+        ("location_inside", "whether that is the same host and port, in clear; else nothing follows it; or null"),
+        ("path", "the path that this is the answer to, after redirects"),
+        ("title", "the text of the page's `<title>`, or null"),
         ("body", "the body as text, up to 1 MiB, or null; null when it was `incomplete`"),
         ("body_bytes", "how many bytes of body came, or null"),
+        ("steps", "what became of each step that was answered: a list of {status, location, redirects, captured}"),
+        ("finished", "whether every step was asked and answered"),
+        ("recalled_at", "when all this was seen, if it is recalled and was not asked again (`once`), else null"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
     const NOTHING_REACHED: Option<&'static str> = Some(
-        r#"{"connection":"timed_out","address":null,"answer":null,"status":null,"headers":null,"body":null,
-            "body_bytes":null,"truncated":[]}"#,
+        r#"{"connection":"timed_out","address":null,"answer":null,"status":null,"headers":null,"location":null,
+            "location_path":null,"location_inside":null,"path":"/","title":null,"body":null,"body_bytes":null,
+            "steps":[],"finished":false,"recalled_at":null,"truncated":[]}"#,
     );
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
-        let mut seen = Exchange::default();
-        let facts = match cx.dial(&self.to).await? {
-            Dialled::Not(facts) => facts,
-            Dialled::Connected { stream, address, facts } => {
-                let stream = Bounded::new(stream, MAX_READ);
-                let meter = stream.meter();
-                let request = self.request(&address);
-                let ended = cx.patiently(seen.run(stream, request)).await?;
-                seen.conclude(ended, meter.read());
-                facts
+        let mut sequence = Sequence::new(cx, self);
+        let mut record = None;
+        for step in &self.steps {
+            if let Some(once) = self.once.as_ref().filter(|_| step.method == Method::Post && record.is_none()) {
+                match Record::open(cx.memory, self, once)? {
+                    Leave::Recalled(facts) => return Ok(facts),
+                    Leave::Granted(granted) => record = Some(granted),
+                }
             }
-        };
-        Ok(seen.facts(facts))
+            if !sequence.step(step).await? {
+                break;
+            }
+        }
+        let facts = facts(&sequence);
+        if let (Some(record), Some(once)) = (record, &self.once) {
+            let holds = sequence.is_finished() && once.unless.holds(&sequence);
+            record.close(&facts, holds || !sequence.has_posted);
+        }
+        Ok(facts)
     }
 
     fn command(&self) -> String {
-        let method = match self.method {
-            Method::Get => String::new(),
-            Method::Head => "--head ".to_owned(),
-            Method::Options => "-X OPTIONS ".to_owned(),
-        };
-        let headers = self.headers.iter();
-        let headers: String =
-            headers.map(|(name, line)| format!("-H {} ", quote(&format!("{}: {}", name.0, line.0)))).collect();
         let place = match &self.to.host {
             Host::Named(name) if name.contains(':') => format!("'[{name}]':{}", self.to.port),
             host => format!("{}:{}", shell_host(host), self.to.port),
         };
-        format!("curl -i --max-time 10 {method}{headers}http://{place}{}", quote(&self.path.0))
-    }
-}
-
-impl Http {
-    fn request(&self, address: &str) -> Request<Empty<Bytes>> {
-        let mut request = Request::new(Empty::new());
-        *request.method_mut() = match self.method {
-            Method::Get => hyper::Method::GET,
-            Method::Head => hyper::Method::HEAD,
-            Method::Options => hyper::Method::OPTIONS,
-        };
-        // What was checked when the lab was read holds; a default of `/` would be the fall-back otherwise.
-        *request.uri_mut() = self.path.0.parse().unwrap_or_default();
-        let host = match &self.to.host {
-            Host::Loopback | Host::Named(_) => self.to.to_string(),
-            Host::Outward | Host::Container(_) => address.to_owned(),
-        };
-        let host = host.strip_suffix(":80").unwrap_or(&host);
-        let headers = request.headers_mut();
-        let agent = concat!("labrun/", env!("CARGO_PKG_VERSION"));
-        for (name, value) in [(HOST, host), (USER_AGENT, agent), (CONNECTION, "close")] {
-            headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
-        }
-        for (name, line) in &self.headers {
-            if let (Ok(name), Ok(value)) = (name.0.parse::<HeaderName>(), line.0.parse()) {
-                headers.insert(name, value);
-            }
-        }
-        request
-    }
-}
-
-/// What came of one request, as far as it got.
-#[derive(Default)]
-struct Exchange {
-    answer: Option<&'static str>,
-    head: Option<(u16, HeaderMap)>,
-    body: Vec<u8>,
-    body_bytes: u64,
-}
-
-impl Exchange {
-    async fn run(
-        &mut self,
-        stream: Bounded<Box<dyn ByteStream>>,
-        request: Request<Empty<Bytes>>,
-    ) -> Result<(), hyper::Error> {
-        let mut client = http1::Builder::new();
-        client.max_headers(HEADERS_READ).max_buf_size(256 << 10);
-        let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
-        let asking = async {
-            let response = sender.send_request(request).await?;
-            self.read(response).await
-        };
-        // The connection is driven here and not in a task of its own, so that it ends with the probe.
-        tokio::pin!(asking, connection);
-        tokio::select! {
-            biased;
-            done = &mut asking => return done,
-            _ = &mut connection => {}
-        }
-        // All that came has come; what is left is to take it.
-        asking.await
-    }
-
-    async fn read(&mut self, response: Response<Incoming>) -> Result<(), hyper::Error> {
-        let (head, mut body) = response.into_parts();
-        self.head = Some((head.status.as_u16(), head.headers));
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame?.into_data() else { continue };
-            self.body_bytes += data.len() as u64;
-            let room = BODY_KEPT - self.body.len();
-            self.body.extend_from_slice(&data[..data.len().min(room)]);
-        }
-        Ok(())
-    }
-
-    /// Names what happened: `ended` is how the exchange ended, none when it did not in time, and `read` how many
-    /// bytes came in all.
-    fn conclude(&mut self, ended: Option<Result<(), hyper::Error>>, read: u64) {
-        self.answer = Some(match ended {
-            Some(Ok(())) => "complete",
-            _ if read > MAX_READ => "oversized",
-            None if read == 0 => "silent",
-            None => "incomplete",
-            Some(Err(_)) if read == 0 => "closed",
-            Some(Err(error)) if self.head.is_none() && (error.is_parse() || error.is_parse_too_large()) => "malformed",
-            Some(Err(_)) => "incomplete",
+        let jar = if self.is_sequence { "-b /tmp/cookies -c /tmp/cookies " } else { "" };
+        let steps = self.steps.iter().map(|step| {
+            let method = match step.method {
+                Method::Get | Method::Post => String::new(),
+                Method::Head => "--head ".to_owned(),
+                Method::Options => "-X OPTIONS ".to_owned(),
+            };
+            let follow = if step.follow.0 > 0 { format!("-L --max-redirs {} ", step.follow.0) } else { String::new() };
+            let headers = step.headers.iter();
+            let headers: String =
+                headers.map(|(name, line)| format!("-H {} ", quote(&format!("{}: {}", name.0, line.0)))).collect();
+            let form = step.form.iter();
+            let form: String = form
+                .map(|(name, text)| format!("--data-urlencode {} ", quote(&format!("{name}={}", text.0))))
+                .collect();
+            let path = quote(&step.path.0);
+            format!("curl -i --max-time 10 {jar}{method}{follow}{headers}{form}http://{place}{path}")
         });
+        steps.collect::<Vec<_>>().join("; ")
     }
+}
 
-    fn facts(self, connection: Facts) -> Facts {
-        let mut sheet = Sheet::of(connection);
-        sheet.fact("answer", self.answer);
-        sheet.fact("status", self.head.as_ref().map(|(status, _)| status));
-        match &self.head {
-            None => sheet.fact("headers", Value::Null),
-            Some((_, headers)) => {
-                let (headers, cut) = headers_fact(headers);
-                sheet.fact("headers", headers);
-                if cut {
-                    sheet.is_cut("headers");
-                }
+impl Unless {
+    fn holds(&self, sequence: &Sequence) -> bool {
+        let status = sequence.last.head.as_ref().map(|(status, _)| *status);
+        let location = sequence.last.header("location");
+        let fits = |pattern: &Option<args::Pattern>, text: Option<&str>| {
+            pattern.as_ref().is_none_or(|args::Pattern(regex)| text.is_some_and(|text| regex.is_match(text)))
+        };
+        self.status.is_none_or(|wanted| status == Some(wanted))
+            && fits(&self.location, location.as_deref())
+            && fits(&self.path, Some(&sequence.path))
+    }
+}
+
+fn facts(sequence: &Sequence) -> Facts {
+    let seen = &sequence.last;
+    let mut sheet = Sheet::of(sequence.connection.clone());
+    sheet.fact("answer", seen.answer);
+    sheet.fact("status", seen.head.as_ref().map(|(status, _)| status));
+    match &seen.head {
+        None => sheet.fact("headers", Value::Null),
+        Some((_, headers)) => {
+            let (headers, cut) = headers_fact(headers, sequence);
+            sheet.fact("headers", headers);
+            if cut {
+                sheet.is_cut("headers");
             }
         }
-        // A body that the server did not finish is none: neither what it holds nor what it lacks could be told.
-        let body = self.head.as_ref().filter(|_| self.answer != Some("incomplete"));
-        sheet.fact("body", body.map(|_| String::from_utf8_lossy(&self.body)));
-        sheet.fact("body_bytes", self.head.as_ref().map(|_| self.body_bytes));
-        if body.is_some() && self.body_bytes > self.body.len() as u64 {
-            sheet.is_cut("body");
-        }
-        if self.answer == Some("oversized") {
-            sheet.is_cut("body_bytes");
-        }
-        sheet.done()
     }
+    let location = seen.header("location").map(|location| sequence.tamed(&location));
+    sheet.text("location", location.as_deref(), LOCATION);
+    let lead = sequence.lead.as_ref();
+    sheet.text("location_path", lead.map(|lead| sequence.tamed(&lead.path)).as_deref(), LOCATION);
+    sheet.fact("location_inside", lead.map(|lead| lead.inside));
+    sheet.text("path", Some(&sequence.tamed(&sequence.path)), LOCATION);
+    let body = seen.has_body().then(|| String::from_utf8_lossy(&seen.body));
+    let title = body.as_ref().and_then(|body| page::title(body)).map(|title| sequence.tamed(&title));
+    sheet.text("title", title.as_deref(), TITLE);
+    sheet.fact("body", body.map(|body| sequence.tamed(&body)));
+    sheet.fact("body_bytes", seen.head.as_ref().map(|_| seen.body_bytes));
+    if seen.has_body() && seen.body_bytes > seen.body.len() as u64 {
+        sheet.is_cut("body");
+        if title.is_none() {
+            sheet.is_cut("title");
+        }
+    }
+    if seen.answer == Some("oversized") {
+        sheet.is_cut("body_bytes");
+    }
+    sheet.fact("steps", &sequence.steps);
+    sheet.fact("finished", sequence.is_finished());
+    sheet.fact("recalled_at", Value::Null);
+    sheet.done()
 }
 
 /// The headers as a fact, and whether some of them are missing from it.
-fn headers_fact(headers: &HeaderMap) -> (Map<String, Value>, bool) {
+fn headers_fact(headers: &HeaderMap, sequence: &Sequence) -> (Map<String, Value>, bool) {
     let mut cut = false;
     let mut fact = Map::new();
     for name in headers.keys() {
@@ -300,23 +178,38 @@ fn headers_fact(headers: &HeaderMap) -> (Map<String, Value>, bool) {
         };
         let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let value = match name.as_str() {
+            "set-cookie" if sequence.keeps_secrets() => {
+                json!(values.map(|value| clip(&without_value(&value))).collect::<Vec<_>>())
+            }
             "set-cookie" => json!(values.map(|value| clip(&value)).collect::<Vec<_>>()),
-            _ => json!(clip(&values.collect::<Vec<_>>().join(", "))),
+            _ => json!(clip(&sequence.tamed(&values.collect::<Vec<_>>().join(", ")))),
         };
         fact.insert(name.as_str().to_owned(), value);
     }
     (fact, cut)
 }
 
+/// A cookie as it was set, but for its value.
+fn without_value(cookie: &str) -> String {
+    let (pair, rest) = cookie.split_once(';').unwrap_or((cookie, ""));
+    let name = pair.split('=').next().unwrap_or_default().trim();
+    let rest = rest.trim();
+    if rest.is_empty() { format!("{name}=@{{cookie {name}}}") } else { format!("{name}=@{{cookie {name}}}; {rest}") }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
     use std::time::{Duration, Instant};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::probe::testing::{look, server};
+    use crate::evidence::Cause;
+    use crate::memory::{Memory, OfThisRun};
+    use crate::probe::http::exchange::BODY_KEPT;
+    use crate::probe::testing::{look, look_with, server};
 
     async fn heard(stream: &mut TcpStream) -> String {
         let mut buf = vec![0; 4096];
@@ -450,26 +343,265 @@ mod tests {
         assert_eq!(facts.keys().collect::<Vec<_>>(), names);
     }
 
-    #[test]
-    fn what_cannot_be_sent_is_refused_when_the_lab_is_read() {
-        for args in [
-            json!({"path": "no-slash"}),
-            json!({"path": "/a b"}),
-            json!({"method": "POST"}),
-            json!({"method": "get"}),
-            json!({"headers": {"a b": "x"}}),
-            json!({"headers": {"a": "x\r\ny: z"}}),
-        ] {
-            let mut whole = json!({"to": "localhost:80"});
-            whole.as_object_mut().unwrap().extend(args.as_object().unwrap().clone());
-            assert!(serde_json::from_value::<Http>(whole).is_err(), "{args}");
+    /// A server that answers by method and path, and notes each request.
+    async fn site(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> (u16, Arc<Mutex<Vec<String>>>) {
+        let heard_all = Arc::<Mutex<Vec<String>>>::default();
+        let (notes, answer) = (heard_all.clone(), Arc::new(answer));
+        let port = server(move |mut stream| {
+            let (notes, answer) = (notes.clone(), answer.clone());
+            async move {
+                let request = heard(&mut stream).await;
+                let line = request.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
+                notes.lock().unwrap().push(request.clone());
+                let _ = stream.write_all(answer(&line, &request).as_bytes()).await;
+            }
+        });
+        (port.await, heard_all)
+    }
+
+    fn page(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    fn found(location: &str, more: &str) -> String {
+        format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n{more}Content-Length: 0\r\n\r\n")
+    }
+
+    const TOKEN: &str = "ImY2Zjg1.aSXX.q4-_w";
+
+    /// What pgAdmin does with logins, lock and all.
+    fn pgadmin(failures: Arc<Mutex<u32>>) -> impl Fn(&str, &str) -> String {
+        move |line, request| match line {
+            "GET /login" => page(&format!("<title>pgAdmin 4</title>{{\"csrfToken\": \"{TOKEN}\"}}")).replacen(
+                "\r\n",
+                "\r\nSet-Cookie: pga4_session=0123456789abcdef; HttpOnly; Path=/\r\n",
+                1,
+            ),
+            "POST /authenticate/login" => {
+                let body = request.split("\r\n\r\n").nth(1).unwrap_or_default();
+                let in_order = request.contains("cookie: pga4_session=0123456789abcdef\r\n")
+                    && body.contains(&format!("csrf_token={TOKEN}"))
+                    && request.contains("content-type: application/x-www-form-urlencoded\r\n");
+                let mut failures = failures.lock().unwrap();
+                let right = body.contains("&email=a%40b.c&internal_button=Login&password=se+cret%26") && *failures < 3;
+                *failures += u32::from(!right);
+                match in_order && right {
+                    true => found("/browser/", "Set-Cookie: pga4_session=fedcba9876543210; Path=/\r\n"),
+                    false => found("/login?next=/browser/", ""),
+                }
+            }
+            "GET /browser/" => page(&format!("hello fedcba9876543210 {TOKEN}")),
+            _ => page("<title>again</title>"),
         }
+    }
+
+    fn login(port: u16, password: &str) -> Value {
+        json!({
+            "to": format!("localhost:{port}"),
+            "steps": [
+                {"path": "/login", "capture": {"csrf": {"body": "\"csrfToken\": \"([^\"]+)\""}}},
+                {
+                    "path": "/authenticate/login", "method": "POST", "follow": 1,
+                    "form": {
+                        "csrf_token": "@{csrf}", "email": "a@b.c", "password": password, "internal_button": "Login",
+                    },
+                },
+            ],
+            "once": {"key": "3dcf1d14", "unless": {"path": "^/browser/$"}},
+        })
+    }
+
+    #[tokio::test]
+    async fn a_login_takes_along_its_token_and_its_session_and_shows_neither() {
+        let (port, _) = site(pgadmin(Arc::default())).await;
+        let facts = look("http", login(port, "se cret&")).await.unwrap();
+        assert_eq!(
+            (&facts["status"], &facts["path"], &facts["finished"]),
+            (&json!(200), &json!("/browser/"), &json!(true))
+        );
+        assert_eq!(
+            facts["steps"],
+            json!([
+                {"status": 200, "location": null, "redirects": 0, "captured": ["csrf"]},
+                {"status": 200, "location": null, "redirects": 1, "captured": []},
+            ])
+        );
+        assert_eq!(facts["body"], "hello @{cookie pga4_session} @{csrf}");
+        let mut args = login(port, "se cret&");
+        args["steps"][1]["follow"] = json!(0);
+        let facts = look("http", args).await.unwrap();
+        assert_eq!((&facts["location"], &facts["location_inside"]), (&json!("/browser/"), &json!(true)));
+        assert_eq!(facts["headers"]["set-cookie"], json!(["pga4_session=@{cookie pga4_session}; Path=/"]));
+        let all = serde_json::to_string(&facts).unwrap();
+        assert!(!all.contains(TOKEN) && !all.contains("fedcba"), "{all}");
+    }
+
+    #[tokio::test]
+    async fn a_login_that_fails_is_tried_once_and_recalled_from_then_on() {
+        let failures = Arc::<Mutex<u32>>::default();
+        let (port, heard) = site(pgadmin(failures.clone())).await;
+        let memory = OfThisRun::default();
+        let first = look_with(&memory, "http", login(port, "wrong")).await.unwrap();
+        assert_eq!((&first["path"], &first["recalled_at"]), (&json!("/login?next=/browser/"), &Value::Null));
+        for _ in 0..5 {
+            let mut again = look_with(&memory, "http", login(port, "wrong")).await.unwrap();
+            let at = again["recalled_at"].take();
+            assert!(at.as_str().is_some_and(|at| at.ends_with('Z')), "{at}");
+            assert_eq!(again, first);
+        }
+        assert_eq!(*failures.lock().unwrap(), 1);
+        // What changes nothing is asked each time, so that a server that is gone is not taken for one that refuses.
+        assert_eq!(heard.lock().unwrap().iter().filter(|request| request.starts_with("GET /login ")).count(), 6);
+        // Other words are another question, and what succeeds may be repeated.
+        for _ in 0..2 {
+            let facts = look_with(&memory, "http", login(port, "se cret&")).await.unwrap();
+            assert_eq!((&facts["path"], &facts["recalled_at"]), (&json!("/browser/"), &Value::Null));
+        }
+        let mut other = login(port, "wrong");
+        other["once"]["key"] = json!("another container");
+        assert_eq!(look_with(&memory, "http", other).await.unwrap()["recalled_at"], Value::Null);
+        assert_eq!(*failures.lock().unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_not_answered_may_be_tried_once_more() {
+        let posts = Arc::<Mutex<u32>>::default();
+        let counted = posts.clone();
+        let (port, _) = site(move |line, _| {
+            if line == "GET /login" {
+                return page("\"csrfToken\": \"x\"");
+            }
+            *counted.lock().unwrap() += 1;
+            String::new()
+        })
+        .await;
+        let memory = OfThisRun::default();
+        for recalled in [false, false, true, true] {
+            let facts = look_with(&memory, "http", login(port, "x")).await.unwrap();
+            assert_eq!((&facts["answer"], facts["recalled_at"].is_string()), (&json!("closed"), recalled));
+        }
+        assert_eq!(*posts.lock().unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_run_cut_off_in_the_middle_counts_as_a_try_and_what_was_never_sent_does_not() {
+        struct Forgetful(OfThisRun);
+        impl Memory for Forgetful {
+            fn recall(&self, key: &str) -> Option<Facts> {
+                self.0.recall(key)
+            }
+            fn remember(&self, key: &str, facts: &Facts) {
+                if facts["facts"].is_null() && facts["tries"] != 0 {
+                    self.0.remember(key, facts);
+                }
+            }
+        }
+        let (port, heard) = site(pgadmin(Arc::default())).await;
+        let memory = Forgetful(OfThisRun::default());
+        for _ in 0..2 {
+            look_with(&memory, "http", login(port, "wrong")).await.unwrap();
+        }
+        let why = look_with(&memory, "http", login(port, "wrong")).await.unwrap_err();
+        assert_eq!(why.cause, Cause::Limit);
+        assert_eq!(heard.lock().unwrap().iter().filter(|request| request.starts_with("POST")).count(), 2);
+        // No token on the page: there is nothing to hand in, and nothing to remember.
+        let (port, heard) = site(|_, _| page("<title>starting</title>")).await;
+        let memory = OfThisRun::default();
+        for _ in 0..3 {
+            let facts = look_with(&memory, "http", login(port, "x")).await.unwrap();
+            assert_eq!((&facts["title"], &facts["finished"]), (&json!("starting"), &json!(false)));
+            assert_eq!(facts["recalled_at"], Value::Null);
+        }
+        assert_eq!(heard.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn redirects_are_followed_as_often_as_is_said_and_nowhere_else() {
+        let (port, heard) = site(|line, _| match line {
+            "GET /" => found("/a", "Set-Cookie: session=12345678\r\n"),
+            "GET /a" => found("b?c", ""),
+            "GET /b?c" => page("<title>There</title>"),
+            "GET /away" => found("http://127.0.0.1:1/x", ""),
+            "GET /for-ever" => found("/for-ever", ""),
+            _ => page(""),
+        })
+        .await;
+        let at = async |path: &str, follow: u8| {
+            let args = json!({"to": format!("localhost:{port}"), "path": path, "follow": follow});
+            look("http", args).await.unwrap()
+        };
+        let facts = at("/", 0).await;
+        assert_eq!(
+            (&facts["status"], &facts["location_path"], &facts["path"]),
+            (&json!(302), &json!("/a"), &json!("/"))
+        );
+        assert_eq!(facts["headers"]["set-cookie"], json!(["session=12345678"]));
+        let facts = at("/", 1).await;
+        assert_eq!((&facts["location_path"], &facts["path"]), (&json!("/b?c"), &json!("/a")));
+        let facts = at("/", 9).await;
+        assert_eq!((&facts["title"], &facts["path"]), (&json!("There"), &json!("/b?c")));
+        assert_eq!(facts["steps"][0]["redirects"], 2);
+        assert!(heard.lock().unwrap().last().unwrap().contains("cookie: session=12345678"));
+        let facts = at("/away", 9).await;
+        assert_eq!((&facts["status"], &facts["location_inside"]), (&json!(302), &json!(false)));
+        let before = heard.lock().unwrap().len();
+        assert_eq!(at("/for-ever", 10).await["steps"][0]["redirects"], 10);
+        assert_eq!(heard.lock().unwrap().len() - before, 11);
+    }
+
+    #[tokio::test]
+    async fn what_a_server_says_is_never_where_to_go_nor_what_to_send_in_a_header() {
+        for said in ["http://127.0.0.1:1/x", "//evil.test/", "/a b", "x\ny"] {
+            let (port, heard) = site(move |_, _| page(&format!("next=<{said}>"))).await;
+            let steps = |second: Value| {
+                let first = json!({"capture": {"next": {"body": "(?s)next=<(.*)>"}}});
+                json!({"to": format!("localhost:{port}"), "steps": [first, second]})
+            };
+            let facts = look("http", steps(json!({"path": "@{next}"}))).await.unwrap();
+            assert_eq!((&facts["finished"], heard.lock().unwrap().len()), (&json!(false), 1), "{said}");
+            if said.contains('\n') {
+                let facts = look("http", steps(json!({"path": "/", "headers": {"x-a": "@{next}"}}))).await.unwrap();
+                assert_eq!((&facts["finished"], heard.lock().unwrap().len()), (&json!(false), 2));
+            }
+        }
+        let (port, heard) = site(|_, _| page("next=</there>")).await;
+        let steps = json!([{"capture": {"next": {"body": "next=<(.*)>"}}}, {"path": "@{next}"}]);
+        let facts = look("http", json!({"to": format!("localhost:{port}"), "steps": steps})).await.unwrap();
+        assert_eq!((&facts["finished"], &facts["path"]), (&json!(true), &json!("@{next}")));
+        assert!(heard.lock().unwrap()[1].starts_with("GET /there "));
+    }
+
+    #[tokio::test]
+    async fn a_sequence_has_one_time_for_all_its_steps() {
+        let slow = server(|mut stream| async move {
+            heard(&mut stream).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let _ = stream.write_all(page("").as_bytes()).await;
+        });
+        let steps = vec![json!({}); 10];
+        let start = Instant::now();
+        let facts = look("http", json!({"to": format!("localhost:{}", slow.await), "steps": steps})).await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+        assert_eq!((&facts["answer"], &facts["finished"]), (&json!("silent"), &json!(false)));
+        assert_eq!(facts["steps"].as_array().unwrap().len(), 3);
     }
 
     #[test]
     fn the_command_is_one_a_student_can_paste() {
-        let args = json!({"to": "localhost:8081", "path": "/a?b=c&d", "headers": {"X-A": "1"}});
+        let args = json!({"to": "localhost:8081", "path": "/a?b=c&d", "headers": {"X-A": "1"}, "follow": 2});
         let probe: Http = serde_json::from_value(args).unwrap();
-        assert_eq!(probe.command(), "curl -i --max-time 10 -H 'x-a: 1' http://localhost:8081'/a?b=c&d'");
+        assert_eq!(
+            probe.command(),
+            "curl -i --max-time 10 -L --max-redirs 2 -H 'x-a: 1' http://localhost:8081'/a?b=c&d'"
+        );
+        let probe: Http = serde_json::from_value(json!({"to": "localhost:80", "steps": [
+            {"path": "/login"}, {"path": "/in", "method": "POST", "form": {"a b": "c d"}},
+        ]}))
+        .unwrap();
+        assert_eq!(
+            probe.command(),
+            "curl -i --max-time 10 -b /tmp/cookies -c /tmp/cookies http://localhost:80/login; \
+             curl -i --max-time 10 -b /tmp/cookies -c /tmp/cookies --data-urlencode 'a b=c d' http://localhost:80/in"
+        );
     }
 }

@@ -181,10 +181,15 @@ impl Context<'_> {
     /// Waits for `work` as long as the target may keep silent. `Ok(None)` when it kept silent for all of that:
     /// a fact about the target. When the run's own time ends first, nothing is known.
     pub async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<Option<T>, Unobserved> {
+        self.within(self.patience, work).await
+    }
+
+    /// Waits for `work` no longer than `limit`, to the same effect.
+    pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Result<Option<T>, Unobserved> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(self.patience.min(left), work).await {
+        match tokio::time::timeout(limit.min(left), work).await {
             Ok(done) => Ok(Some(done)),
-            Err(_) if left >= self.patience => Ok(None),
+            Err(_) if left >= limit => Ok(None),
             Err(_) => Err(Unobserved::out_of_time()),
         }
     }

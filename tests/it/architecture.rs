@@ -52,7 +52,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("engine", &["engine", "evidence", "vm"]),
     ("probe/compose", &["engine", "evidence", "node", "probe", "vm"]),
     ("probe/mod.rs", &["decode", "engine", "evidence", "memory", "node", "vantage", "vm"]),
-    ("probe/", &["engine", "evidence", "probe", "vantage", "vm"]),
+    ("probe/", &["engine", "evidence", "memory", "probe", "vantage", "vm"]),
     ("observe", &["engine", "evidence", "judge", "memory", "plan", "probe", "reference", "vm"]),
     // Judging and showing.
     ("verdict", &["evidence", "points", "text", "vantage"]),
