@@ -24,7 +24,7 @@ use crate::vm::Vm;
 
 pub use bollard::container::PathStatResponse as PathStat;
 
-pub use names::Resolution;
+pub use names::{Resolution, published_port};
 
 use names::{Candidate, choose, pick};
 

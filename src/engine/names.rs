@@ -53,8 +53,13 @@ impl<T> Resolution<T> {
     }
 }
 
-/// The rule of names: a running service, else the exact name, else a stopped service.
+/// The rule of names: a running service, else the exact name, else a stopped service. No container is called `:8081`:
+/// that is whichever publishes this port of the machine.
 pub fn choose<'l>(all: &'l [Listed], name: &str) -> Resolution<&'l Listed> {
+    if let Some(port) = published_port(name) {
+        let publishes = |one: &&Listed| one.ports.iter().any(|it| it.host_port == Some(port) && it.protocol == "tcp");
+        return one_or_several(all.iter().filter(|one| one.up).filter(publishes).collect(), |one| &one.name);
+    }
     let services = |up: bool| -> Vec<&Listed> {
         all.iter().filter(|one| one.up == up && one.service.as_deref() == Some(name)).collect()
     };
@@ -66,6 +71,11 @@ pub fn choose<'l>(all: &'l [Listed], name: &str) -> Resolution<&'l Listed> {
         Some(exact) => Resolution::One(exact),
         None => one_or_several(services(false), |one| &one.name),
     }
+}
+
+/// The port by which a name like `:8081` means a container.
+pub fn published_port(name: &str) -> Option<u16> {
+    name.strip_prefix(':')?.parse().ok()
 }
 
 /// Something that can be called by its exact name or by compose's label.
@@ -111,6 +121,7 @@ fn one_or_several<T>(mut found: Vec<T>, name: impl Fn(&T) -> &String) -> Resolut
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Published;
 
     fn container(name: &str, service: Option<&str>, state: &str) -> Listed {
         let up = matches!(state, "running" | "restarting");
@@ -140,6 +151,26 @@ mod tests {
         assert_eq!(chosen(&[service("running")], "p-ams-1"), one("p-ams-1"));
         assert_eq!(chosen(&[container("ams", Some("ams"), "running")], "ams"), one("ams"));
         assert_eq!(chosen(&[old], "am"), Resolution::None);
+    }
+
+    #[test]
+    fn a_port_means_whoever_publishes_it_now() {
+        let publishes = |name: &str, state: &str, port: u16, protocol: &str| {
+            let port =
+                Published { container_port: 80, protocol: protocol.into(), host_ip: None, host_port: Some(port) };
+            Listed { ports: vec![port.clone(), port], ..container(name, None, state) }
+        };
+        let all = [
+            publishes("a", "running", 8081, "tcp"),
+            publishes("b", "exited", 8081, "tcp"),
+            publishes("c", "running", 8081, "udp"),
+            publishes("d", "running", 8082, "tcp"),
+        ];
+        assert_eq!(chosen(&all, ":8081"), one("a"));
+        assert_eq!(chosen(&all, ":8083"), Resolution::None);
+        let both = [all[0].clone(), publishes("e", "running", 8081, "tcp")];
+        assert_eq!(chosen(&both, ":8081"), Resolution::Several(vec!["a".into(), "e".into()]));
+        assert_eq!(["8081", ":", ":ams", ":70000"].map(published_port), [None; 4]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::engine::{ContainerState, Resolution};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, quote_container};
 
 /// How many of anything a container has are reported.
 const MANY: usize = 200;
@@ -67,7 +67,7 @@ impl Probe for Container {
     }
 
     fn command(&self) -> String {
-        format!("docker inspect {}", quote(&self.name))
+        format!("docker inspect {}", quote_container(&self.name))
     }
 }
 

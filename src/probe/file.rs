@@ -14,7 +14,7 @@ use crate::engine::{ContainerState, Mounted, PathStat, Resolution, VolumeState, 
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::probe::inside::{self, Lost};
 use crate::probe::mount::covering;
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, quote, quote_container};
 use crate::vm::{FileError, Resolved};
 
 /// How many names of those that answer to a name are reported.
@@ -105,7 +105,10 @@ impl Probe for File {
         match &self.container {
             None => format!("stat {path}; readlink -f {path}"),
             Some(name) => {
-                format!("docker exec {name} stat {path}; docker exec {name} readlink -f {path}", name = quote(name))
+                format!(
+                    "docker exec {name} stat {path}; docker exec {name} readlink -f {path}",
+                    name = quote_container(name)
+                )
             }
         }
     }

@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::decode::Decode;
-use crate::engine::{ContainerState, Engine, Resolution};
+use crate::engine::{ContainerState, Engine, Resolution, published_port};
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::memory::Memory;
 use crate::node::Node;
@@ -384,6 +384,14 @@ pub fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// The name of a container as a word of a shell in the VM that stands for the same one.
+pub fn quote_container(name: &str) -> String {
+    match published_port(name) {
+        Some(port) => format!("$(docker ps -q --filter publish={port}/tcp)"),
+        None => quote(name),
+    }
+}
+
 /// `host` as a word of a shell in the VM that stands for the same address.
 pub fn shell_host(host: &Host) -> String {
     match host {
@@ -393,7 +401,7 @@ pub fn shell_host(host: &Host) -> String {
         Host::Named(name) => quote(name),
         Host::Container(name) => format!(
             "$(docker inspect -f '{{{{range .NetworkSettings.Networks}}}}{{{{println .IPAddress}}}}{{{{end}}}}' {} | head -n1)",
-            quote(name)
+            quote_container(name)
         ),
     }
 }
@@ -504,6 +512,8 @@ mod tests {
         ] {
             assert_eq!(quote(word), quoted);
         }
+        assert_eq!(quote_container("my ams"), "'my ams'");
+        assert_eq!(quote_container(":8081"), "$(docker ps -q --filter publish=8081/tcp)");
     }
 
     #[test]

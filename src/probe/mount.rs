@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{ContainerState, Mounted, Resolution, VolumeState, clean_path};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, quote, quote_container};
 
 /// How many mounts elsewhere are reported.
 const MANY: usize = 100;
@@ -71,7 +71,7 @@ impl Probe for Mount {
             "docker inspect -f '{{{{json .Mounts}}}} {{{{json .HostConfig.Tmpfs}}}}' {name}; \
              docker exec {name} df {}",
             quote(&path),
-            name = quote(&self.container),
+            name = quote_container(&self.container),
         )
     }
 }

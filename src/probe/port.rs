@@ -59,17 +59,22 @@ impl Probe for Port {
             "where it is to be dialled from beyond the machine: the address it is published on, or the machine's own \
              outward one; null when it is published on the loopback only",
         ),
+        ("local", "where it is to be dialled on the machine itself: `address`, or the loopback it is published on"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let mut facts = facts(cx.engine.containers().await?, self.number, self.protocol);
-        let address = match address(&facts) {
-            Address::Outward => json!(cx.vm.outward().await?.to_string()),
-            Address::Own(address) => json!(address),
-            Address::None => json!(null),
+        let (address, local) = match address(&facts) {
+            Address::Outward => {
+                let outward = json!(cx.vm.outward().await?.to_string());
+                (outward.clone(), outward)
+            }
+            Address::Own(address) => (json!(address), json!(address)),
+            Address::Loopback(address) => (json!(null), json!(address)),
         };
         facts.insert("address".to_owned(), address);
+        facts.insert("local".to_owned(), local);
         Ok(facts)
     }
 
@@ -79,25 +84,29 @@ impl Probe for Port {
     }
 }
 
-/// Where a port is to be dialled from beyond the machine.
+/// Where a port is to be dialled.
 #[derive(Debug, PartialEq)]
 enum Address {
     /// At the machine's outward address: published on all addresses, or not by a container at all.
     Outward,
     /// At the one address it is published on.
     Own(String),
-    /// Nowhere.
-    None,
+    /// On the machine itself only.
+    Loopback(String),
 }
 
 fn address(facts: &Facts) -> Address {
     let published: Vec<&Value> = facts.get("published").and_then(Value::as_array).into_iter().flatten().collect();
+    let ips_of = |beyond: bool| {
+        let of = published.iter().filter(move |one| one["beyond_loopback"] == beyond);
+        of.filter_map(|one| one["host_ip"].as_str()?.parse().ok()).collect::<Vec<Ipv4Addr>>()
+    };
     let open = || published.iter().filter(|one| one["beyond_loopback"] == true);
-    let ips: Vec<Ipv4Addr> = open().filter_map(|one| one["host_ip"].as_str()?.parse().ok()).collect();
+    let ips = ips_of(true);
     match ips.iter().find(|ip| !ip.is_unspecified()) {
         Some(ip) if ips.iter().all(|ip| !ip.is_unspecified()) => Address::Own(ip.to_string()),
         _ if published.is_empty() || open().next().is_some() => Address::Outward,
-        _ => Address::None,
+        _ => Address::Loopback(ips_of(false).first().unwrap_or(&Ipv4Addr::LOCALHOST).to_string()),
     }
 }
 
@@ -160,6 +169,19 @@ mod tests {
         assert_eq!(facts(&all, 15432, Protocol::Udp)["containers"], json!(["udp"]));
         // The container's own port is not the machine's.
         assert_eq!(facts(&all, 5432, Protocol::Tcp)["published"], json!([]));
+    }
+
+    #[test]
+    fn it_is_dialled_where_it_is_published() {
+        let at = |ips: &[Option<&str>]| {
+            let all: Vec<Listed> = ips.iter().map(|ip| publishes("a", true, *ip, "tcp")).collect();
+            address(&facts(&all, 15432, Protocol::Tcp))
+        };
+        assert_eq!(at(&[]), Address::Outward);
+        assert_eq!(at(&[Some("0.0.0.0"), Some("::")]), Address::Outward);
+        assert_eq!(at(&[None]), Address::Outward);
+        assert_eq!(at(&[Some("127.0.0.1"), Some("10.0.2.15")]), Address::Own("10.0.2.15".into()));
+        assert_eq!(at(&[Some("127.0.0.2")]), Address::Loopback("127.0.0.2".into()));
     }
 
     #[test]

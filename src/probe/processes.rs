@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::process::{Runs, runs};
 use crate::probe::inside::{self, At, Lost};
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, quote, quote_container};
 
 /// How many processes are looked at, and how many are reported.
 const MANY: usize = 1000;
@@ -57,7 +57,7 @@ impl Probe for Processes {
 
     fn command(&self) -> String {
         match (&self.container, &self.name) {
-            (Some(container), _) => format!("docker top {} -eo pid,uid,comm,args", quote(container)),
+            (Some(container), _) => format!("docker top {} -eo pid,uid,comm,args", quote_container(container)),
             (None, Some(name)) => format!("ps -o pid,uid,comm,args -C {}", quote(name)),
             (None, None) => "ps -eo pid,uid,comm,args".to_owned(),
         }

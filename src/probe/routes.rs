@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::{self, At, Lost};
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, quote_container};
 
 /// How many routes are reported.
 const MANY: usize = 500;
@@ -56,7 +56,10 @@ impl Probe for Routes {
         match &self.container {
             None => "ip route".to_owned(),
             Some(name) => {
-                format!("sudo nsenter -n -t $(docker inspect -f '{{{{.State.Pid}}}}' {}) ip route", quote(name))
+                format!(
+                    "sudo nsenter -n -t $(docker inspect -f '{{{{.State.Pid}}}}' {}) ip route",
+                    quote_container(name)
+                )
             }
         }
     }

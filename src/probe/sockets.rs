@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::{self, At, Lost};
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, quote_container};
 use crate::vm::FileError;
 
 /// How many sockets are reported.
@@ -55,7 +55,10 @@ impl Probe for Sockets {
         match &self.container {
             None => "ss -lntu".to_owned(),
             Some(name) => {
-                format!("sudo nsenter -n -t $(docker inspect -f '{{{{.State.Pid}}}}' {}) ss -lntu", quote(name))
+                format!(
+                    "sudo nsenter -n -t $(docker inspect -f '{{{{.State.Pid}}}}' {}) ss -lntu",
+                    quote_container(name)
+                )
             }
         }
     }
