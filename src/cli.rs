@@ -169,6 +169,12 @@ pub enum SelftestFormat {
     Json,
 }
 
+/// What is wrong with `words` as the arguments of `labrun check`, in a line.
+pub fn refuses_check(words: &[&str]) -> Option<String> {
+    let refused = Cli::try_parse_from(["labrun", "check"].iter().chain(words)).err()?.to_string();
+    Some(refused.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
+}
+
 fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.trim().to_owned(), value.to_owned()))

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::{Selftest, SelftestFormat};
+use crate::cli::{Selftest, SelftestFormat, refuses_check};
 use crate::error::{Error, suggestion};
 use crate::library::{Library, read_source};
 use crate::run::{Environment, check_folders, folder_of, real_folder, say, write_file, write_stdout};
@@ -123,7 +123,25 @@ fn subjects(args: &Selftest, folder: &Path, library: &Library) -> Result<Vec<Sub
             Err(more) => mistakes.extend(more),
         }
     }
-    if mistakes.is_empty() { Ok(subjects) } else { Err(Error::Authoring(mistakes)) }
+    if !mistakes.is_empty() {
+        return Err(Error::Authoring(mistakes));
+    }
+    subjects.iter().try_for_each(check_options)?;
+    Ok(subjects)
+}
+
+/// Options of `labrun check` that it does not have would be found only after minutes of playing.
+fn check_options(subject: &Subject) -> Result<(), Error> {
+    for world in &subject.worlds.worlds {
+        for act in &world.acts {
+            let words: Vec<&str> = subject.worlds.labs.iter().chain(&act.options).map(String::as_str).collect();
+            if let Some(why) = refuses_check(&words) {
+                let what = format!("world `{}` of `{}` cannot be looked at: {why}", world.id, subject.name);
+                return Err(Error::Usage(what));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The world files of a folder, by name.

@@ -18,7 +18,7 @@ use crate::worlds::User;
 const START: Duration = Duration::from_secs(60);
 
 /// How long a machine may take to go after its lifeline is closed.
-const GOING: Duration = Duration::from_secs(10);
+const GOING: Duration = Duration::from_secs(5);
 
 /// How long putting labrun into a machine may take, or asking its engine something.
 const ERRAND: Duration = Duration::from_secs(60);

@@ -32,7 +32,7 @@ pub fn render(selftest: &Selftest, lang: Lang) -> String {
     let (all, wrong) = (plays().count(), plays().filter(|play| !play.is_sound()).count());
     let untested = selftest.files.iter().flat_map(Tested::never_tripped).count();
     let key = Outcome::ALL.map(|outcome| format!("{} {}", symbol(outcome), outcome.word())).join("  ");
-    let _ = writeln!(out, "\n{key}  ! not as expected");
+    let _ = writeln!(out, "\n{key}  ° by credit of an earlier look  ! not as expected");
     let (took, jobs) = (duration(selftest.took_ms), selftest.jobs);
     let _ = write!(out, "played: {all} in {took}, {jobs} at a time; not as expected: {wrong}");
     if selftest.files.iter().all(|file| file.whole) {
@@ -72,7 +72,11 @@ fn matrix(out: &mut String, file: &Tested, lab: &str, n_machines: usize) {
         let cell = |check: &&TestedCheck| look?.cells.iter().find(|cell| cell.address == check.address);
         for cell in checks.iter().map(cell) {
             out.push_str(&cell.map_or(" - ".to_owned(), |cell| {
-                let mark = if cell.is_sound() { ' ' } else { '!' };
+                let mark = match (cell.is_sound(), cell.credited) {
+                    (false, _) => '!',
+                    (true, true) => '°',
+                    (true, false) => ' ',
+                };
                 format!(" {}{mark}", symbol(cell.got.outcome))
             }));
         }

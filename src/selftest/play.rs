@@ -84,13 +84,14 @@ async fn look(
 fn cell(check: &CheckResult, expected: Option<&Expected>) -> Cell {
     let advice = check.hint.as_ref().or(check.note.as_ref()).map(|advice| advice.id.clone());
     let got = Expected { outcome: check.outcome, advice };
-    let cell = Cell { address: check.address.clone(), expected: expected.cloned(), got, why: Vec::new() };
+    let credited = check.credit.is_some();
+    let cell = Cell { address: check.address.clone(), expected: expected.cloned(), got, credited, why: Vec::new() };
     if cell.is_sound() {
         return cell;
     }
     let mismatches = check.mismatches.iter().map(|mismatch| {
         let seen: String = mismatch.seen.to_string().chars().take(MAX_SEEN).collect();
-        format!("{}, seen {seen}", mismatch.expected.en)
+        format!("should be: {}; seen: {seen}", mismatch.expected.en)
     });
     let blocked = (!check.blocked_by.is_empty()).then(|| format!("blocked by {}", check.blocked_by.join(", ")));
     let others = [blocked, check.unknown.as_ref().map(|doubt| doubt.why.en.clone())];

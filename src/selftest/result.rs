@@ -134,6 +134,9 @@ pub struct Cell {
     pub expected: Option<Expected>,
     /// What it came to.
     pub got: Expected,
+    /// Whether it holds no longer, and came to this by the credit of an earlier look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub credited: bool,
     /// Why it came to that, where that is not what the world says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,

@@ -1,12 +1,13 @@
-//! `labrun selftest`: that it finds what is wrong with worlds and checks, says so, and leaves no machine behind.
+//! `labrun selftest`: that it finds what is wrong with worlds and checks, says so, and leaves no machine behind. Its
+//! machines are folders (tests/cases/selftest/docker), but for the last tests, whose machines are student VMs.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use assert_cmd::cargo::cargo_bin_cmd;
-use labrun::selftest::result::{Selftest, TestedCheck};
+use labrun::selftest::result::{Play, Selftest, TestedCheck};
 use labrun::verdict::Outcome;
+use tempfile::TempDir;
 
 use crate::schema::Validator;
 use crate::student_vm::{engines, text, world};
@@ -15,18 +16,53 @@ fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/selftest")
 }
 
-fn selftest(args: &[&str]) -> Output {
-    cargo_bin_cmd!("labrun").current_dir(cases()).arg("selftest").args(args).args(["--lang", "en"]).output().unwrap()
-}
+/// A docker client whose containers are folders, and what it was asked.
+struct Folders(TempDir);
 
-/// The command that makes student VMs of this engine.
-fn maker(engine: &str, more: &str) -> String {
-    format!("{} vm --engine {engine}{more}", world().display())
+impl Folders {
+    fn new() -> Folders {
+        Folders(tempfile::tempdir().unwrap())
+    }
+
+    /// `labrun selftest` with this client, in the folder of the cases.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_labrun"));
+        #[expect(clippy::disallowed_methods, reason = "the client is found before the real one")]
+        let path = std::env::var("PATH").unwrap();
+        command.current_dir(cases()).arg("selftest").args(args).args(["--lang", "en"]);
+        command.env("PATH", format!("{}:{path}", cases().display())).env("MACHINES", self.0.path());
+        command
+    }
+
+    fn selftest(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn asked(&self) -> String {
+        std::fs::read_to_string(self.0.path().join("asked")).unwrap_or_default()
+    }
+
+    /// How many machines there are.
+    fn count(&self) -> usize {
+        let entries = std::fs::read_dir(self.0.path()).unwrap();
+        entries.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count()
+    }
 }
 
 fn result(output: &Output) -> Selftest {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| panic!("{}{}", text(&output.stdout), text(&output.stderr)))
+    let refused = |_| panic!("{}{}", text(&output.stdout), text(&output.stderr));
+    let value = serde_json::from_slice(&output.stdout).unwrap_or_else(refused);
+    assert_eq!(Validator::of("selftest.schema.json").refuses(&value), None);
+    serde_json::from_value(value).unwrap()
+}
+
+/// What is shown without what differs from run to run.
+fn steady(shown: &str) -> String {
+    let mut shown = shown.to_owned();
+    for (varies, instead) in [(r" +\d+\.\d s +\d+\.\d s", "   TIMES"), (r"in (\d+ min )?\d+ s,", "in TIME,")] {
+        shown = regex::Regex::new(varies).unwrap().replace_all(&shown, instead).into_owned();
+    }
+    shown
 }
 
 #[test]
@@ -37,93 +73,81 @@ fn what_is_asked_for_and_is_not_there_is_said() {
         (&["marks", "--only", "refrence", "--vm-image", "x"], 2, "no such world; did you mean `reference`?"),
         (&["marks", "--labs", "/nowhere", "--vm-image", "x"], 2, "there is no folder `/nowhere/worlds`"),
         (&["marks", "--labrun", "/nowhere", "--vm-image", "x"], 2, "/nowhere: No such file"),
+        (
+            &["options", "--vm-image", "x"],
+            2,
+            "world `untouched` of `options` cannot be looked at: unexpected argument '--disruptief'",
+        ),
         (&["marks", "--jobs", "0", "--vm-image", "x"], 2, "invalid value '0'"),
         (&["labs/marks.yaml", "/tmp/x.yaml", "--vm-image", "x"], 2, "lie in one folder"),
         (&["marks", "--vm-command", "echo no machines today >&2"], 4, "no machines today"),
         (&["marks", "--vm-command", "echo steady"], 4, "did not say `ready NAME ID` but `steady`"),
+        (&["marks", "--vm-image", "mute"], 4, "`mute` makes no machine to play on"),
+        (&["marks", "--vm-image", "x", "--labrun", "/bin/false"], 4, "labrun does not run in it"),
     ] {
-        let output = selftest(args);
+        let machines = Folders::new();
+        let output = machines.selftest(args);
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         assert_eq!((output.status.code(), stdout.as_str()), (Some(code), ""), "{args:?}: {stderr}");
         assert!(stderr.contains(said), "{args:?}: {stderr}");
+        assert_eq!(machines.count(), 0, "{args:?}");
     }
 }
 
 #[test]
 fn a_lab_whose_worlds_come_out_as_they_say_is_sound() {
-    let Some(engine) = engines().into_iter().next() else { return };
-    let output = selftest(&["labs/marks.yaml", "--vm-command", &maker(&engine, ""), "--format", "json"]);
-    let refused = Validator::of("selftest.schema.json").refuses(&serde_json::from_slice(&output.stdout).unwrap());
-    assert_eq!(refused, None);
-    let result = result(&output);
-    let file = &result.files[0];
-    for play in &file.plays {
-        assert!(play.is_sound(), "{play:#?}");
-    }
-    let check = |name: &str| file.checks.iter().find(|check| check.address == name).unwrap();
-    assert!(file.whole && check("marks/file/secret").outcomes == [Outcome::Fail, Outcome::Unknown, Outcome::Pass]);
-    let there = check("marks/file/there");
-    assert_eq!(there.advice_shown, ["folder", "missing", "large"]);
-    assert_eq!(there.advice_never_shown, ["dangling"]);
-    let not_here = file.plays.iter().find(|play| play.world == "not-here").unwrap();
-    assert_eq!(not_here.skipped.as_ref().unwrap().en, "there is no engine 3");
-    // Nothing fails `readable`: the worlds come out as they say, and prove too little all the same.
-    assert_eq!(file.never_tripped().map(|check| check.address.as_str()).collect::<Vec<_>>(), ["marks/file/readable"]);
-    assert!(!result.sound && output.status.code() == Some(1));
+    let machines = Folders::new();
+    for args in [&["labs/marks.yaml"][..], &["labs/worlds/marks.yaml", "journey"]] {
+        let output = machines.selftest(&[args, &["--vm-image", "some/image", "--format", "json"]].concat());
+        let result = result(&output);
+        assert!(output.status.success() && result.sound, "{result:#?}");
+        assert!(result.files.iter().flat_map(|file| &file.plays).all(Play::is_sound));
+        assert_eq!((result.machines[0].name.as_str(), result.machines[0].engine.as_str()), ("26.1", "26.1.5"));
 
-    let output = selftest(&["marks", "--only", "untouched,reference", "--vm-command", &maker(&engine, "")]);
-    assert!(output.status.success(), "of a part of the worlds nothing more is asked: {}", text(&output.stdout));
+        let check = |name: &str| result.files[0].checks.iter().find(|check| check.address == name).unwrap();
+        assert_eq!(check("marks/file/readable").outcomes, [Outcome::Fail, Outcome::Blocked, Outcome::Pass]);
+        let there = check("marks/file/there");
+        assert_eq!(there.advice_shown, ["folder", "missing", "linked"]);
+        assert_eq!(there.advice_never_shown, ["dangling"]);
+        let skipped = result.files[0].plays.iter().find(|play| play.skipped.is_some()).unwrap();
+        assert_eq!((skipped.world.as_str(), skipped.looks.len()), ("not-here", 0));
+    }
+    assert_eq!(machines.count(), 0);
+    let run = machines.asked().lines().find(|line| line.starts_with("run")).map(str::to_owned);
+    assert_eq!(run.as_deref(), Some("run -i --rm --privileged --label labrun=selftest some/image"));
+}
+
+#[test]
+fn a_matrix_shows_worlds_and_checks_of_one_lab_or_several_on_each_sort_of_machine() {
+    let machines = Folders::new();
+    let output = machines.selftest(&["marks", "journey", "--vm-image", "one", "--vm-image", "two"]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    insta::assert_snapshot!("selftest.sound", steady(&text(&output.stdout)));
+    let lines = text(&output.stderr);
+    assert_eq!(lines.lines().count(), 10, "{lines}");
+    assert!(lines.contains("/10 marks not-here (Docker 26.1#2): skipped"), "{lines}");
 }
 
 #[test]
 fn whatever_comes_out_otherwise_than_written_is_shown_and_ends_with_1() {
-    let Some(engine) = engines().into_iter().next() else { return };
-    let output = selftest(&["wrong", "--jobs", "3", "--vm-command", &maker(&engine, "")]);
+    let machines = Folders::new();
+    let output = machines.selftest(&["wrong", "--jobs", "3", "--vm-image", "some/image"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let mut shown = text(&output.stdout);
-    for (varies, instead) in [
-        (r"(?m)^Docker .*\n", ""),
-        (r"on Docker [0-9.]+", "on Docker ENGINE"),
-        (r" +\d+\.\d s +\d+\.\d s", "  TIMES"),
-        (r"in (\d+ min )?\d+ s,", "in TIME,"),
-    ] {
-        shown = regex::Regex::new(varies).unwrap().replace_all(&shown, instead).into_owned();
-    }
-    insta::assert_snapshot!("selftest.wrong", shown);
+    insta::assert_snapshot!("selftest.wrong", steady(&text(&output.stdout)));
+    assert_eq!(machines.count(), 0);
 }
 
 #[test]
-fn no_machine_outlives_a_selftest_that_is_interrupted_or_killed() {
-    let Some(engine) = engines().into_iter().next() else { return };
-    for signal in ["INT", "KILL"] {
-        let name = format!("labrun-test-lifeline-{signal}-{}", std::process::id());
-        let mut labrun = Command::new(env!("CARGO_BIN_EXE_labrun"))
-            .current_dir(cases())
-            .args(["selftest", "wrong", "--only", "script-hangs", "--vm-command"])
-            .arg(maker(&engine, &format!(" --name {name}")))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        until(|| is_there(&name), "the machine never came up");
-        Command::new("kill").args([&format!("-{signal}"), &labrun.id().to_string()]).status().unwrap();
-        labrun.wait().unwrap();
-        until(|| !is_there(&name), "the machine is still there");
-    }
-}
+fn a_check_that_nothing_trips_ends_with_1_unless_only_some_worlds_were_played() {
+    let machines = Folders::new();
+    let output = machines.selftest(&["untripped", "--vm-image", "some/image"]);
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert!(stdout.contains("! flags/flag/flies: no wrong world ever trips it\n"), "{stdout}");
+    assert!(stdout.ends_with("not as expected: 0; checks never tripped: 1\n"), "{stdout}");
 
-fn is_there(machine: &str) -> bool {
-    let listed = Command::new(world()).arg("list").output().unwrap();
-    text(&listed.stdout).lines().any(|line| line.starts_with(machine))
-}
-
-#[track_caller]
-fn until(holds: impl Fn() -> bool, complaint: &str) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{complaint}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let output = machines.selftest(&["untripped", "--only", "reference", "--vm-image", "some/image"]);
+    assert!(output.status.success() && text(&output.stdout).ends_with("not as expected: 0\n"));
 }
 
 #[test]
@@ -143,5 +167,67 @@ fn a_check_that_is_only_deferred_or_blocked_is_no_untested_one() {
     ] {
         let check = check(outcomes);
         assert_eq!((check.is_never_tripped(), check.is_never_judged()), (never_tripped, never_judged), "{outcomes:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_does_not_go_by_itself_is_removed() {
+    let machines = Folders::new();
+    let output = machines.selftest(&["untripped", "--only", "reference", "--vm-image", "deaf"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(machines.asked().lines().filter(|line| line.starts_with("rm --force --volumes m")).count() == 2);
+    assert_eq!(machines.count(), 0);
+}
+
+#[test]
+fn no_machine_outlives_a_selftest_that_is_interrupted_or_killed() {
+    for signal in ["INT", "TERM", "KILL"] {
+        let machines = Folders::new();
+        let mut labrun = machines.command(&["wrong", "--only", "script-hangs", "--vm-image", "some/image"]);
+        let labrun = labrun.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let plays = || machines.asked().contains("echo begun");
+        ends_without_a_trace(labrun, signal, plays, || machines.count() > 0);
+    }
+}
+
+/// Waits until `labrun` has begun, ends it by `signal`, and waits until what `is_there` is gone.
+fn ends_without_a_trace(mut labrun: Child, signal: &str, has_begun: impl Fn() -> bool, is_there: impl Fn() -> bool) {
+    until(has_begun, "it never began");
+    Command::new("kill").args([&format!("-{signal}"), &labrun.id().to_string()]).status().unwrap();
+    let code = labrun.wait().unwrap().code();
+    assert_eq!(code, if signal == "KILL" { None } else { Some(130) });
+    until(|| !is_there(), "the machine is still there");
+}
+
+#[track_caller]
+fn until(holds: impl Fn() -> bool, complaint: &str) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{complaint}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn student_vms_are_machines_and_go_with_the_selftest() {
+    for engine in engines() {
+        let maker = |more: &str| format!("{} vm --engine {engine}{more}", world().display());
+        let mut labrun = Command::new(env!("CARGO_BIN_EXE_labrun"));
+        labrun.current_dir(cases()).args(["selftest", "marks", "--format", "json", "--vm-command"]);
+        let output = labrun.arg(maker("")).output().unwrap();
+        let result = result(&output);
+        assert!(result.sound && result.machines[0].engine.starts_with(&engine), "{result:#?}");
+
+        for signal in ["INT", "KILL"] {
+            let name = format!("labrun-test-{signal}-{}", std::process::id());
+            let mut labrun = Command::new(env!("CARGO_BIN_EXE_labrun"));
+            labrun.current_dir(cases()).args(["selftest", "wrong", "--only", "script-hangs", "--vm-command"]);
+            let labrun = labrun.arg(maker(&format!(" --name {name}"))).stdout(Stdio::null()).stderr(Stdio::null());
+            let is_there = || {
+                let listed = Command::new(world()).arg("list").output().unwrap();
+                text(&listed.stdout).lines().any(|line| line.starts_with(&name))
+            };
+            ends_without_a_trace(labrun.spawn().unwrap(), signal, is_there, is_there);
+        }
     }
 }
