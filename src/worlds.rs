@@ -111,6 +111,8 @@ struct File {
     labs: Option<Sp<Vec<Sp<String>>>>,
     #[serde(default)]
     prelude: String,
+    #[serde(default)]
+    expect: Option<Node>,
     #[serde(deserialize_with = "each")]
     worlds: Vec<Entry>,
 }
@@ -226,7 +228,7 @@ fn read(source: &Arc<Source>, node: &Node, plans: &[Plan]) -> Result<Worlds, Vec
         if entry.expect.is_none() && entry.then.is_empty() {
             decode.mistake(entry.id.span, "missing key `expect`", None);
         }
-        let acts = acts(entry, before.as_deref().unwrap_or_default(), &names, &mut decode);
+        let acts = acts(entry, before.as_deref().unwrap_or_default(), file.expect.as_ref(), &names, &mut decode);
         let script = acts.iter().map(|act| format!("{}\n", act.script)).collect();
         if scripts.insert(&entry.id.value, script).is_some() {
             decode.mistake(entry.id.span, format!("a second world `{}`", entry.id.value), None);
@@ -234,20 +236,23 @@ fn read(source: &Arc<Source>, node: &Node, plans: &[Plan]) -> Result<Worlds, Vec
         let (id, about, engines) = (entry.id.value.clone(), entry.about.clone(), entry.engines.clone());
         worlds.push(World { id, about, engines, acts, span: entry.id.span });
     }
+    // What the file says of every world is read for each.
+    decode.mistakes.sort_by_key(|mistake| mistake.span.start);
+    decode.mistakes.dedup();
     match decode.mistakes.is_empty() {
         true => Ok(Worlds { labs, prelude: file.prelude, worlds, span }),
         false => Err(decode.mistakes),
     }
 }
 
-fn acts(entry: &Entry, before: &str, names: &Names, decode: &mut Decode) -> Vec<Act> {
+fn acts(entry: &Entry, before: &str, every: Option<&Node>, names: &Names, decode: &mut Decode) -> Vec<Act> {
     let first = Act {
         about: None,
         script: format!("{before}{}", entry.script),
         timeout: limit(&entry.timeout, decode),
         user: entry.user,
         options: entry.check.clone(),
-        expect: entry.expect.as_ref().map(|node| expected(node, names, decode)),
+        expect: entry.expect.as_ref().map(|node| expected(node, every, names, decode)),
     };
     let mut acts = vec![first];
     for then in &entry.then {
@@ -257,7 +262,7 @@ fn acts(entry: &Entry, before: &str, names: &Names, decode: &mut Decode) -> Vec<
             timeout: limit(&then.timeout, decode),
             user: then.user,
             options: then.check.clone(),
-            expect: Some(expected(&then.expect, names, decode)),
+            expect: Some(expected(&then.expect, every, names, decode)),
         });
     }
     acts

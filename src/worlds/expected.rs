@@ -65,18 +65,35 @@ enum Width {
     One,
 }
 
-/// Reads what is expected; something must be said of every check.
-pub fn expected(node: &Node, names: &Names, decode: &mut Decode) -> BTreeMap<String, Expected> {
-    let mut said: BTreeMap<&str, (Width, Option<Expected>)> = BTreeMap::new();
+/// What was said so far of each check, and by how wide a key.
+type Said<'p> = BTreeMap<&'p str, (Width, Option<Expected>)>;
+
+/// Reads what is expected, in `node` and, where that says nothing of its own, in what the file says of `every` world;
+/// something must be said of every check.
+pub fn expected(node: &Node, every: Option<&Node>, names: &Names, decode: &mut Decode) -> BTreeMap<String, Expected> {
+    let mut said = Said::new();
+    let mut all_read = true;
+    for node in every.into_iter().chain([node]) {
+        all_read &= read(node, names, &mut said, decode);
+    }
+    for check in names.checks().filter(|check| all_read && !said.contains_key(check.address.as_str())) {
+        decode.mistake(node.span, format!("nothing is said about `{}`", names.of(&check.address)), None);
+    }
+    let said = said.into_iter().filter_map(|(address, (_, wanted))| Some((address.to_owned(), wanted?)));
+    said.collect()
+}
+
+/// Notes what `node` says in `said`; false when something in it is no outcome.
+fn read<'p>(node: &Node, names: &'p Names, said: &mut Said<'p>, decode: &mut Decode) -> bool {
     let mut keys: Vec<&str> = Vec::new();
-    let mut unreadable = false;
+    let mut all_read = true;
     for (key, value) in node.entries() {
         if keys.contains(&key.name.as_str()) {
             decode.mistake(key.span, format!("duplicate key `{}`", key.name), None);
         }
         keys.push(&key.name);
         let Some(wanted) = one(value, names, decode) else {
-            unreadable = true;
+            all_read = false;
             continue;
         };
         let (width, checks) = match names.meant(&key.name) {
@@ -110,11 +127,7 @@ pub fn expected(node: &Node, names: &Names, decode: &mut Decode) -> BTreeMap<Str
             }
         }
     }
-    for check in names.checks().filter(|check| !unreadable && !said.contains_key(check.address.as_str())) {
-        decode.mistake(node.span, format!("nothing is said about `{}`", names.of(&check.address)), None);
-    }
-    let said = said.into_iter().filter_map(|(address, (_, wanted))| Some((address.to_owned(), wanted?)));
-    said.collect()
+    all_read
 }
 
 fn unknown(key: &Key, names: &Names, decode: &mut Decode) {
