@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::plan::parse_duration;
 use crate::render::FORMATS;
+use crate::student::student_id;
 use crate::text::Lang;
 
 /// Runs hands-on infrastructure labs and grades them: facts in, verdict out.
@@ -46,6 +47,12 @@ pub struct Check {
     /// Set a parameter of the labs.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
+    /// The student's answers and choices; by default `./labrun.yaml`, else `~/labrun.yaml`, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
+    /// Who is graded, whatever their own file says.
+    #[arg(long, value_name = "ID", value_parser = id_of_student)]
+    pub student: Option<String>,
     /// Also record everything that was observed in this file.
     #[arg(long, value_name = "FILE")]
     pub evidence: Option<PathBuf>,
@@ -173,6 +180,10 @@ pub enum SelftestFormat {
 pub fn refuses_check(words: &[&str]) -> Option<String> {
     let refused = Cli::try_parse_from(["labrun", "check"].iter().chain(words)).err()?.to_string();
     Some(refused.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
+}
+
+fn id_of_student(text: &str) -> Result<String, &'static str> {
+    student_id(text).ok_or("an id is one word of at most 100 characters")
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

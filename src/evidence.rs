@@ -32,6 +32,12 @@ pub struct Evidence {
     /// What marks this run: new for each, and what its questions call `${run.nonce}`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub nonce: String,
+    /// Who is graded, by the id that the teacher gave or that the student did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student: Option<String>,
+    /// What is wrong with what the student handed in, and was not heeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Text>,
     /// The labs (and steps of them) the run was asked to look at.
     pub labs: Vec<Subject>,
     /// The last round in which each check was looked at, by its address. What was seen after that belongs to other

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::evidence::{Cause, CreditSource, Evidence, Facts, Machine, Observation, RUN, Seen};
 use crate::expect::Truth;
-use crate::plan::{Ask, Plan, PlannedAdvice, PlannedCheck, PlannedStep};
+use crate::plan::{Ask, JudgedBy, Plan, PlannedAdvice, PlannedCheck, PlannedStep, PlannedWord};
 use crate::reference::Scope;
+use crate::student::MAX_ANSWER;
 use crate::text::Text;
 use crate::verdict::{
     self, CheckResult, Credited, Doubt, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult,
@@ -24,11 +25,16 @@ pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
         started: evidence.started.clone(),
         finished: evidence.finished.clone(),
         machine: evidence.machine.clone(),
+        student: evidence.student.clone(),
+        remarks: evidence.remarks.iter().take(MANY_REMARKS).cloned().collect(),
         outcome: worst(labs.iter().map(|lab| lab.outcome)),
         points: Score::sum(labs.iter().map(|lab| &lab.points)),
         labs,
     }
 }
+
+/// How many remarks on what a student handed in are reported.
+const MANY_REMARKS: usize = 40;
 
 /// What another look at a check could be good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +125,14 @@ impl<'e> Look<'e> {
         let Some(facts) = look.put(&check.ask, answers, round) else { return look };
         look.scope.own = Some(facts);
         look.finding = match check.expect.evaluate(&look.scope) {
-            Truth::Fails(mismatches) => Finding::Fail(mismatches.into_iter().map(bounded_mismatch).collect()),
-            Truth::Unsure(why) => Finding::Unknown(Doubt { cause: None, why }),
+            Truth::Fails(mismatches) => match &check.word {
+                Some(word) => Finding::Fail(vec![not_the_right_answer(word, facts)]),
+                None => Finding::Fail(mismatches.into_iter().map(bounded_mismatch).collect()),
+            },
+            Truth::Unsure(why) => {
+                let why = if check.word.is_some() { unsure_of_the_answer() } else { why };
+                Finding::Unknown(Doubt { cause: None, why })
+            }
             Truth::Holds => look.control(check, answers, round).unwrap_or(Finding::Pass),
         };
         look
@@ -177,6 +189,24 @@ impl<'e> Look<'e> {
         let given = decided.and_then(|name| self.given.get(name)).copied();
         given.or(self.observation).map(|observation| observation.command.clone()).unwrap_or_default()
     }
+}
+
+/// What stands for the right answer wherever it would be shown.
+fn the_right_answer() -> Text {
+    Text::new("la respuesta correcta", "the right answer")
+}
+
+/// What is said of a wrong answer: what the student said, and nothing of what it was compared with.
+fn not_the_right_answer(word: &PlannedWord, facts: &Facts) -> Mismatch {
+    let seen = facts.get(word.fact).cloned().unwrap_or_default();
+    bounded_mismatch(Mismatch { fact: word.fact.to_owned(), expected: the_right_answer(), seen })
+}
+
+fn unsure_of_the_answer() -> Text {
+    Text::new(
+        "lo leído de la máquina quedó cortado antes de poder comparar la respuesta con ello",
+        "what was read from the machine is cut before the answer can be compared with it",
+    )
 }
 
 fn failed_control() -> Text {
@@ -253,18 +283,28 @@ fn judge_check(
         points: check.points,
         bonus: check.bonus,
         outcome: Outcome::Pass,
-        expected: check.expect.describe(&look.scope),
+        expected: match &check.word {
+            Some(_) => vec![the_right_answer()],
+            None => check.expect.describe(&look.scope),
+        },
         mismatches: Vec::new(),
         blocked_by: Vec::new(),
         unknown: None,
         deferred: None,
         credit: None,
+        answer: None,
         hint: None,
         note: None,
         from: check.ask.from.clone(),
         command: look.command(),
         took_ms: look.observation.map_or(0, Observation::took_ms),
     };
+    if check.judged_by == Some(JudgedBy::Teacher) {
+        let said = |word: &PlannedWord| look.scope.own?.get(word.fact)?.as_str().map(bounded_answer);
+        let answer = check.word.as_ref().and_then(said);
+        let to = left_to_the_teacher(check.word.as_ref().filter(|_| answer.is_none()));
+        return CheckResult { outcome: Outcome::Deferred, expected: Vec::new(), deferred: Some(to), answer, ..result };
+    }
     if let Some(to) = deferred_to(check, machine) {
         return CheckResult { outcome: Outcome::Deferred, deferred: Some(to), ..result };
     }
@@ -350,6 +390,17 @@ fn deferred_to(check: &PlannedCheck, machine: &Machine) -> Option<Text> {
     })
 }
 
+/// What is said of a check that a teacher judges; `missing` is the place of an answer that is not there yet.
+fn left_to_the_teacher(missing: Option<&PlannedWord>) -> Text {
+    match missing {
+        None => Text::new("lo juzga tu docente, que lee tu respuesta", "your teacher reads your answer and judges it"),
+        Some(PlannedWord { place, .. }) => Text::new(
+            format!("lo juzga tu docente; todavía no hay respuesta: escribila en `labrun.yaml`, `{place}`"),
+            format!("your teacher judges it; there is no answer yet: write it in `labrun.yaml`, `{place}`"),
+        ),
+    }
+}
+
 fn first_fitting(all: &[PlannedAdvice], scope: &Scope) -> Option<Hint> {
     let fits = |advice: &&PlannedAdvice| match &advice.when {
         None => true,
@@ -370,6 +421,11 @@ fn worst(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
 
 fn bounded_mismatch(mismatch: Mismatch) -> Mismatch {
     Mismatch { seen: bounded(&mismatch.seen, 4), ..mismatch }
+}
+
+/// An answer, no longer than one that labrun takes.
+fn bounded_answer(text: &str) -> String {
+    text.chars().take(MAX_ANSWER).collect()
 }
 
 /// What was seen, small enough for a report: strings of 500 characters, lists of 20, four levels deep.

@@ -26,6 +26,9 @@ pub struct Lab {
     /// Parameters and their defaults, which `--set` replaces.
     #[serde(default)]
     pub params: Node,
+    /// The parameters that a student may choose in their `labrun.yaml`.
+    #[serde(default)]
+    pub choices: Vec<Sp<String>>,
     /// The steps, in the order in which students do them.
     #[serde(deserialize_with = "each")]
     pub steps: Vec<Step>,
@@ -91,6 +94,9 @@ pub struct Check {
     /// What must hold of it.
     #[serde(default)]
     pub expect: Option<Node>,
+    /// Who judges it, if labrun cannot.
+    #[serde(default, deserialize_with = "lenient")]
+    pub judged_by: Option<JudgedBy>,
     /// How long to go on looking until it holds, e.g. `20s`.
     #[serde(default, deserialize_with = "lenient")]
     pub within: Option<Sp<String>>,
@@ -103,6 +109,14 @@ pub struct Check {
     /// What to remark on a pass; the first one whose `when` holds.
     #[serde(default, deserialize_with = "each")]
     pub notes: Vec<Advice>,
+}
+
+/// Who judges what labrun only collects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JudgedBy {
+    /// The teacher, who reads the student's answer in the report.
+    Teacher,
 }
 
 /// The positive twin of a negative claim.

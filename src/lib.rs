@@ -23,6 +23,7 @@ pub mod node;
 pub mod params;
 pub mod plan;
 pub mod reference;
+pub mod student;
 pub mod worlds;
 
 // Looking: the only impure stage.

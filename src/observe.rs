@@ -21,6 +21,7 @@ use crate::memory::Memory;
 use crate::plan::{Ask, Plan, PlannedCheck};
 use crate::probe::{Context, Kind};
 use crate::reference::Scope;
+use crate::student::Student;
 use crate::vm::Vm;
 
 /// How long things may take.
@@ -40,6 +41,13 @@ impl Default for Limits {
     }
 }
 
+/// What a run is told beside its plans.
+#[derive(Debug, Clone, Default)]
+pub struct Brief {
+    /// What the student has handed in, as far as it is heeded.
+    pub student: Student,
+}
+
 /// How far a run is: checks settled, of how many.
 pub type Progress<'a> = &'a dyn Fn(usize, usize);
 
@@ -56,6 +64,7 @@ pub async fn observe(
     vm: &dyn Vm,
     memory: &dyn Memory,
     limits: Limits,
+    brief: &Brief,
     progress: Progress<'_>,
 ) -> Evidence {
     let started = Timestamp::now();
@@ -80,6 +89,7 @@ pub async fn observe(
             vm,
             engine: &engine,
             memory,
+            brief,
             limits,
             clock,
             deadline,
@@ -123,6 +133,8 @@ pub async fn observe(
         finished: to_the_millisecond(Timestamp::now()),
         machine,
         nonce,
+        student: brief.student.id.clone(),
+        remarks: brief.student.remarks.clone(),
         labs: plans.iter().map(subject).collect(),
         looked,
         self_reported_counts: false,
@@ -177,6 +189,7 @@ struct Round<'a> {
     vm: &'a dyn Vm,
     engine: &'a Engine<'a>,
     memory: &'a dyn Memory,
+    brief: &'a Brief,
     limits: Limits,
     clock: Instant,
     deadline: Instant,
@@ -233,6 +246,7 @@ impl Round<'_> {
             engine: self.engine,
             memory: self.memory,
             from: &question.from,
+            student: &self.brief.student,
             patience: self.limits.patience,
             deadline: self.deadline,
         };

@@ -1,6 +1,7 @@
 //! Lab + library + settings → a plan of ready checks. Every author mistake is found here, all at once.
 
 mod claim;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,9 +24,11 @@ use crate::source::Source;
 use crate::text::Text;
 use crate::vantage::Vantage;
 
+pub use crate::lab::JudgedBy;
 pub use claim::parse_duration;
+pub use settings::{choices, parameters, refuses_setting};
 
-use claim::{FactNames, advice, body};
+use claim::{FactNames, advice, ask_in_the_name_of, asks_the_student, body, tells_who_says_nothing};
 
 /// Values for parameters, as typed on the command line.
 pub type Settings = BTreeMap<String, String>;
@@ -83,6 +86,10 @@ pub struct PlannedCheck {
     pub ask: Ask,
     /// What must hold of it.
     pub expect: Expectation,
+    /// Where it finds the student's own word, if that is what it asks for.
+    pub word: Option<PlannedWord>,
+    /// Who judges it, if labrun does not.
+    pub judged_by: Option<JudgedBy>,
     /// How long to go on looking until it holds.
     pub within: Option<Duration>,
     /// What makes it worth looking again; always, without one.
@@ -104,6 +111,15 @@ impl PlannedCheck {
     pub fn asks_from_outside(&self) -> bool {
         self.asks().any(|ask| ask.from == Vantage::Grader)
     }
+}
+
+/// A question to the student. What is right is shown to nobody.
+#[derive(Debug, Clone)]
+pub struct PlannedWord {
+    /// The fact that holds what the student says.
+    pub fact: &'static str,
+    /// What the student writes to answer it, but for the answer itself.
+    pub place: String,
 }
 
 /// A question whose arguments may refer to facts that are not known yet.
@@ -137,24 +153,18 @@ pub struct PlannedAdvice {
 }
 
 impl Plan {
+    /// Every question to the student, as the lab it belongs to and its name.
+    pub fn questions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.checks()
+            .flat_map(PlannedCheck::asks)
+            .filter(|ask| asks_the_student(ask))
+            .filter_map(|ask| Some((ask.args.get("lab")?.as_str()?, ask.args.get("to")?.as_str()?)))
+    }
+
     /// Every check, in order.
     pub fn checks(&self) -> impl Iterator<Item = &PlannedCheck> {
         self.steps.iter().flat_map(|step| &step.checks)
     }
-}
-
-/// The names of a lab's parameters, for telling a typo in `--set` from a parameter of another lab.
-pub fn parameters(source: &Arc<Source>) -> Vec<String> {
-    declared(source).entries().iter().map(|(key, _)| key.name.clone()).collect()
-}
-
-/// What the parameter `name` of a lab must be, if `text` is not it.
-pub fn refuses_setting(source: &Arc<Source>, name: &str, text: &str) -> Option<&'static str> {
-    read_setting(text, &declared(source).get(name)?.value).err()
-}
-
-fn declared(source: &Arc<Source>) -> Node {
-    node::parse(source).unwrap_or_default().get("params").cloned().unwrap_or_default()
 }
 
 /// Plans the lab in `source`, or says everything that is wrong with it.
@@ -204,6 +214,8 @@ impl Planner<'_> {
             self.decode.mistake(lab.id.span, format!("`{}` is no id", lab.id.value), Some(ID_FORM.to_owned()));
         }
 
+        self.choices(&lab.choices, &declared);
+
         let mut known = Known::new();
         let mut steps = Vec::new();
         for step in &lab.steps {
@@ -249,6 +261,19 @@ impl Planner<'_> {
             }
         }
         given
+    }
+
+    /// What students may choose must be there to be chosen.
+    fn choices(&mut self, choices: &[Sp<String>], declared: &Node) {
+        for (position, choice) in choices.iter().enumerate() {
+            if declared.get(&choice.value).is_none() {
+                let help = suggestion(&choice.value, declared.entries().iter().map(|(key, _)| key.name.as_str()));
+                self.decode.mistake(choice.span, format!("there is no parameter `{}`", choice.value), help);
+            }
+            if choices[..position].iter().any(|before| before.value == choice.value) {
+                self.decode.mistake(choice.span, format!("a second `{}` in this list", choice.value), None);
+            }
+        }
     }
 
     fn step(&mut self, lab: &str, step: &Step, known: &mut Known) -> PlannedStep {
@@ -319,7 +344,7 @@ impl Planner<'_> {
         if Decode::lacks(node, "points") {
             self.decode.mistake(id.span, format!("check `{}` has no `points`", id.value), None);
         }
-        let planned = match &check.uses {
+        let mut planned = match &check.uses {
             None => {
                 if let Some(with) = &check.with {
                     self.decode.mistake(with.span, "`with` without `use`", None);
@@ -328,6 +353,13 @@ impl Planner<'_> {
             }
             Some(uses) => self.library_check(check, uses)?,
         };
+        ask_in_the_name_of(lab, &mut planned);
+        if planned.judged_by.is_none() && !tells_who_says_nothing(&planned) {
+            let help = "the first hint for a student who says nothing must be called `unanswered`, e.g. `{id: \
+                        unanswered, when: {given: false}, say: […]}`";
+            let message = format!("check `{}` has no hint for whoever has not answered", id.value);
+            self.decode.mistake(id.span, message, Some(help.to_owned()));
+        }
         let points = check.points.unwrap_or_default();
         Some(PlannedCheck { address: format!("{lab}/{name}"), points, bonus: check.bonus, needs, ..planned })
     }
@@ -347,6 +379,7 @@ impl Planner<'_> {
             (check.from.is_some(), "from"),
             (check.within.is_some(), "within"),
             (check.worth.is_some(), "while"),
+            (check.judged_by.is_some(), "judged_by"),
         ];
         for (_, word) in own.iter().filter(|(present, _)| *present) {
             self.decode.mistake(uses.span, format!("`{word}` beside `use`: `{}` brings its own", uses.value), None);

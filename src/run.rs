@@ -1,5 +1,6 @@
 //! One function per command: the only place where the stages meet, and where files and the environment are touched.
 
+mod handed_in;
 mod selftest;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use crate::judge::judge;
 use crate::library::{Library, read_source};
 use crate::lint;
 use crate::memory::{Memory, OfThisRun};
-use crate::observe::{Limits, observe};
+use crate::observe::{Brief, Limits, observe};
 use crate::plan::{Plan, Settings, parameters, plan, refuses_setting};
 use crate::points::Points;
 use crate::reference::written;
@@ -43,6 +44,7 @@ pub struct Environment {
     docker_host: Option<String>,
     /// Where earlier runs noted what they saw.
     journal: Option<PathBuf>,
+    home: Option<String>,
     /// What commands run on this machine are given.
     for_commands: Vec<(&'static str, String)>,
     /// All of it, for what a self-test runs.
@@ -69,6 +71,7 @@ impl Environment {
             everything: std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
+            home: var("HOME"),
             for_commands: ["PATH", "HOME", "USER"].into_iter().filter_map(|name| Some((name, var(name)?))).collect(),
         }
     }
@@ -143,9 +146,19 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
     let settings: Settings = args.settings.into_iter().collect();
     let subjects = targets(&args.targets, &library)?;
     check_settings(&settings, &subjects)?;
-    let plans = plans(subjects.iter().map(|(source, steps)| (source, &settings, steps.as_slice())), &library)?;
+    let mut student = handed_in::read(args.answers.as_deref(), environment.home.as_deref())?;
+    student.id = args.student.or(student.id);
+    let of_each: Vec<Settings> =
+        subjects.iter().map(|(source, _)| handed_in::settings(source, &library, &settings, &mut student)).collect();
+    let with_settings = subjects.iter().zip(&of_each);
+    let plans = plans(with_settings.map(|((source, steps), own)| (source, own, steps.as_slice())), &library)?;
     check_ids(&plans)?;
     check_steps(&plans, &subjects, &library)?;
+    handed_in::compare(&mut student, &subjects, &library)?;
+    let lang = args.report.lang.unwrap_or(environment.lang);
+    for remark in &student.remarks {
+        say(&format!("labrun: {}", tame(remark.get(lang), 400)));
+    }
     check_folders([&args.evidence, &args.report.output])?;
 
     let journal = open_journal(environment);
@@ -157,7 +170,7 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
     let of_this_run = OfThisRun::default();
     let memory: &dyn Memory = journal.as_ref().map_or(&of_this_run, |journal| journal);
     let limits = Limits { run: args.timeout, ..Limits::default() };
-    let mut evidence = observe(&plans, &vm, memory, limits, &|settled, all| {
+    let mut evidence = observe(&plans, &vm, memory, limits, &Brief { student }, &|settled, all| {
         bar.set_length(all as u64);
         bar.set_position(settled as u64);
     })

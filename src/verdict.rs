@@ -25,6 +25,12 @@ pub struct Report {
     pub finished: String,
     /// The machine that was looked at.
     pub machine: Machine,
+    /// Who is graded, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student: Option<String>,
+    /// What is wrong with what the student handed in, and was not heeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Text>,
     /// The worst outcome in it, in the order of the exit codes.
     pub outcome: Outcome,
     /// The sums over all labs.
@@ -93,6 +99,9 @@ pub struct CheckResult {
     /// What an earlier run saw of it, where that decides or is left to the teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit: Option<Credited>,
+    /// What the student answered, where a teacher is to judge it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     /// The author's hint, in stages: read the first, and go on only if it did not help.
     pub hint: Option<Hint>,
     /// The author's remark on a way of passing that deserves one.

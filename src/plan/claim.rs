@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::decode::{Decode, Sp};
 use crate::error::suggestion;
 use crate::evidence::{Facts, RUN, RUN_FACTS};
 use crate::expect::{Expectation, Truth};
 use crate::lab::{Advice, Check};
 use crate::node::{Key, Node, Tree};
-use crate::plan::{Ask, PlannedAdvice, PlannedCheck};
+use crate::plan::{Ask, PlannedAdvice, PlannedCheck, PlannedWord};
 use crate::points::Points;
 use crate::probe::{KINDS, Kind};
 use crate::reference::{Path, Piece, Scope, pieces};
@@ -17,10 +19,12 @@ use crate::vantage::{Vantage, is_name};
 
 /// Everything of a check that does not depend on where it stands in a lab.
 pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Decode) -> Option<PlannedCheck> {
-    for word in ["claim", "probe", "expect"].into_iter().filter(|word| Decode::lacks(node, word)) {
+    let is_judged_here = check.judged_by.is_none();
+    let needed: &[&str] = if is_judged_here { &["claim", "probe", "expect"] } else { &["claim", "probe"] };
+    for word in needed.iter().filter(|word| Decode::lacks(node, word)) {
         decode.mistake(id.span, format!("check `{}` has no `{word}`", id.value), None);
     }
-    if Decode::lacks(node, "hints") {
+    if Decode::lacks(node, "hints") && is_judged_here {
         let help = Some("say what is likely wrong, not the solution".to_owned());
         decode.mistake(id.span, format!("check `{}` has no `hints`", id.value), help);
     }
@@ -52,15 +56,30 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
         }
     }
     let facts = FactNames { own: kind, given: &given };
-    let expect_node = check.expect.as_ref()?;
-    let expect = expectation(expect_node, &facts, decode);
+    if !is_judged_here {
+        left_to_the_teacher(check, kind, id, decode);
+    }
+    let nothing = Node::default();
+    let expect_node = if is_judged_here { check.expect.as_ref()? } else { &nothing };
+    let expect = if is_judged_here { expectation(expect_node, &facts, decode) } else { Expectation::default() };
+    for (name, _) in given.iter().filter(|(_, ask)| asks_the_student(ask)) {
+        if mentions(expect_node, name) {
+            let help = "make it the check's own `probe`: then the right answer is shown to nobody".to_owned();
+            let message = format!("what is expected of `{name}`, an answer, would be shown");
+            decode.mistake(expect_node.span, message, Some(help));
+        }
+    }
     let control = check.control.as_ref().and_then(|control| {
         let standing = Standing { own: control.from.as_ref(), check: &from };
         let (ask, kind) = ask(&control.probe, &standing, &given, decode)?;
         let expect = expectation(&control.expect, &FactNames { own: kind, given: &given }, decode);
         Some((ask, expect))
     });
-    if control.is_none() && check.control.is_none() && holds_when_nothing_is_reached(kind, &expect) {
+    if is_judged_here && kind.word.is_some_and(|word| holds_on(word.unsaid, &expect)) {
+        decode.mistake(expect_node.span, "this holds when nothing is answered", None);
+    }
+    let holds_anyway = |nothing: &str| holds_on(nothing, &expect);
+    if control.is_none() && check.control.is_none() && kind.nothing_reached.is_some_and(holds_anyway) {
         decode.mistake(
             expect_node.span,
             "this holds when nothing at all can be reached: a negative claim needs a `control`",
@@ -79,6 +98,8 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
         needs: Vec::new(),
         control,
         expect,
+        word: kind.word.map(|word| PlannedWord { fact: word.fact, place: String::new() }),
+        judged_by: check.judged_by,
         within,
         worth: check.worth.as_ref().map(|worth| expectation(worth, &facts, decode)),
         hints: advice(&check.hints, &facts, decode),
@@ -247,10 +268,67 @@ fn expectation(node: &Node, facts: &FactNames, decode: &mut Decode) -> Expectati
     })
 }
 
-fn holds_when_nothing_is_reached(kind: &Kind, expect: &Expectation) -> bool {
-    let Some(nothing) = kind.nothing_reached else { return false };
+/// Whether something is so where a look found no more than `nothing`.
+fn holds_on(nothing: &str, expect: &Expectation) -> bool {
     let facts: Facts = serde_json::from_str(nothing).unwrap_or_default();
     expect.evaluate(&Scope { own: Some(&facts), ..Scope::default() }) == Truth::Holds
+}
+
+/// Notes what makes no sense in a check that labrun does not judge.
+fn left_to_the_teacher(check: &Check, kind: &Kind, id: &Sp<String>, decode: &mut Decode) {
+    if kind.word.is_none() {
+        let message = format!("a teacher judges answers, and `{}` asks for none", kind.name);
+        decode.mistake(id.span, message, None);
+    }
+    let idle = [
+        (check.expect.is_some(), "expect"),
+        (check.control.is_some(), "control"),
+        (check.within.is_some(), "within"),
+        (!check.hints.is_empty(), "hints"),
+        (!check.notes.is_empty(), "notes"),
+    ];
+    for (_, word) in idle.iter().filter(|(present, _)| *present) {
+        decode.mistake(id.span, format!("`{word}` beside `judged_by`: labrun does not judge this check"), None);
+    }
+}
+
+/// Whether it is the student that is asked, not the machine.
+pub(super) fn asks_the_student(ask: &Ask) -> bool {
+    Kind::named(ask.probe).is_some_and(|kind| kind.word.is_some())
+}
+
+/// Whether an expectation names a fact of the observation `name`.
+fn mentions(expect: &Node, name: &str) -> bool {
+    let leads_there = |path: &str| path.parse::<Path>().is_ok_and(|path| path.head() == name);
+    match &expect.value {
+        Tree::Str(text) => {
+            pieces(text).iter().any(|piece| matches!(piece, Piece::Reference(path) if leads_there(path)))
+        }
+        Tree::Seq(items) => items.iter().any(|item| mentions(item, name)),
+        Tree::Map(entries) => entries.iter().any(|(key, item)| leads_there(&key.name) || mentions(item, name)),
+        _ => false,
+    }
+}
+
+/// Whether a check that asks the student has a hint of its own for one who says nothing.
+pub(super) fn tells_who_says_nothing(check: &PlannedCheck) -> bool {
+    let Some(word) = Kind::named(check.ask.probe).and_then(|kind| kind.word) else { return true };
+    let fits = |hint: &&PlannedAdvice| hint.when.as_ref().is_none_or(|when| holds_on(word.unsaid, when));
+    check.hints.iter().find(fits).is_some_and(|hint| hint.id == "unanswered")
+}
+
+/// Makes the questions of a check those of `lab`, unless they say of which they are.
+pub(super) fn ask_in_the_name_of(lab: &str, check: &mut PlannedCheck) {
+    let control = check.control.iter_mut().map(|(ask, _)| ask);
+    for ask in check.given.iter_mut().map(|(_, ask)| ask).chain(control).chain([&mut check.ask]) {
+        if let (true, Some(args)) = (asks_the_student(ask), ask.args.as_object_mut()) {
+            args.entry("lab").or_insert_with(|| lab.into());
+        }
+    }
+    if let Some(word) = &mut check.word {
+        let said = |name: &str| check.ask.args.get(name).and_then(Value::as_str).unwrap_or_default();
+        word.place = format!("answers: {{{}: {{{}: …}}}}", said("lab"), said("to"));
+    }
 }
 
 pub(super) fn advice(all: &[Advice], facts: &FactNames, decode: &mut Decode) -> Vec<PlannedAdvice> {

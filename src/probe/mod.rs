@@ -1,6 +1,7 @@
 //! Kinds of probe. A probe looks and reports facts, or why it could not look; it never judges.
 //! A kind is one file named by the word users write, and one row in [`KINDS`].
 
+mod answer;
 mod command;
 mod compose;
 mod container;
@@ -32,6 +33,7 @@ use crate::engine::{ContainerState, Engine, Resolution, published_port};
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::memory::Memory;
 use crate::node::Node;
+use crate::student::Student;
 use crate::vantage::{Endpoint, Host, Vantage};
 use crate::vm::{ByteStream, DialError, Place, Vm};
 
@@ -52,6 +54,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<file::File>(),
     Kind::of::<command::Command>(),
     Kind::of::<compose::Compose>(),
+    Kind::of::<answer::Answer>(),
 ];
 
 /// How one thing is observed: the type is the probe's arguments, as written in a lab.
@@ -64,12 +67,24 @@ pub trait Probe: DeserializeOwned + Send + Sync {
     /// The facts of a look that reached nothing, for kinds that reach. An expectation that holds on them is a
     /// negative claim, and a negative claim needs a control.
     const NOTHING_REACHED: Option<&'static str> = None;
+    /// Where a look finds the student's own word, for kinds that ask the student and not the machine.
+    const WORD: Option<Word> = None;
 
     /// Looks. Everything read is bounded in size and time.
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved>;
 
     /// A shell command with which a student sees the same in the VM.
     fn command(&self) -> String;
+}
+
+/// What is peculiar about a kind that asks the student. What is right is shown to nobody, a teacher may judge it, and
+/// the question belongs to a lab: its argument `lab` is that of the check unless it says otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Word {
+    /// The fact that holds what the student says.
+    pub fact: &'static str,
+    /// The facts of a student who says nothing. A claim that holds on them would be given away.
+    pub unsaid: &'static str,
 }
 
 /// One row of [`KINDS`].
@@ -80,6 +95,8 @@ pub struct Kind {
     pub facts: &'static [(&'static str, &'static str)],
     /// See [`Probe::NOTHING_REACHED`].
     pub nothing_reached: Option<&'static str>,
+    /// See [`Probe::WORD`].
+    pub word: Option<Word>,
     /// Reports every mistake in arguments as written in a lab.
     pub check_args: fn(&Node, &mut Decode),
     command: fn(&Value) -> String,
@@ -92,6 +109,7 @@ impl Kind {
             name: P::NAME,
             facts: P::FACTS,
             nothing_reached: P::NOTHING_REACHED,
+            word: P::WORD,
             check_args: |node, decode| {
                 decode.decode::<P>(node);
             },
@@ -156,6 +174,8 @@ pub struct Context<'a> {
     pub memory: &'a dyn Memory,
     /// Where the probe stands.
     pub from: &'a Vantage,
+    /// What the student has handed in.
+    pub student: &'a Student,
     /// How long a target may keep silent before its silence is a fact.
     pub patience: Duration,
     /// When the run is over, whatever is still silent.
@@ -427,7 +447,9 @@ mod testing {
         let deadline = Instant::now() + Duration::from_secs(20);
         let engine = Engine::new(&vm, deadline);
         let patience = Duration::from_secs(1);
-        let cx = Context { vm: &vm, engine: &engine, memory, from: &Vantage::Vm, patience, deadline };
+        let student = Student::default();
+        let cx =
+            Context { vm: &vm, engine: &engine, memory, from: &Vantage::Vm, student: &student, patience, deadline };
         Kind::named(kind).unwrap().observe(args, &cx).await
     }
 

@@ -9,8 +9,8 @@ use tera::{Context, Tera};
 
 use crate::points::Points;
 use crate::render::{
-    NAME, Options, advice, credited, json, moment, name_of, place, seen, share, symbol, tallied, tame, tame_prose,
-    word, worth,
+    NAME, Options, advice, credited, json, moment, name_of, place, seen, share, symbol, tallied, tame, tame_answer,
+    tame_prose, word, worth,
 };
 use crate::text::Text;
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score, StepResult};
@@ -57,6 +57,8 @@ struct Page {
     started: String,
     finished: String,
     machine: Vec<String>,
+    student: Option<String>,
+    remarks: Vec<Text>,
     outcome: Mark,
     score: Tally,
     counts: Vec<(Mark, usize)>,
@@ -97,6 +99,7 @@ struct Check {
     unknown: Option<Text>,
     deferred: Option<Text>,
     credit: Option<Text>,
+    answer: Option<String>,
     hints: Vec<Text>,
     notes: Vec<Text>,
     from: Text,
@@ -159,6 +162,8 @@ fn page(report: &Report) -> Page {
         started: tame(&moment(&report.started), NAME),
         finished: tame(&moment(&report.finished), NAME),
         machine: machine.iter().flatten().map(|part| tame(part, NAME)).collect(),
+        student: report.student.as_ref().map(|student| tame(student, NAME)),
+        remarks: report.remarks.iter().map(prose).collect(),
         outcome: mark(report.outcome),
         score: tally(&report.points),
         counts: counted.into_iter().filter(|(_, n)| *n > 0).collect(),
@@ -209,6 +214,7 @@ fn check(report: &Report, check: &CheckResult) -> Check {
         unknown: check.unknown.as_ref().map(|doubt| prose(&doubt.why)),
         deferred: check.deferred.as_ref().map(prose),
         credit: check.credit.as_ref().map(credited),
+        answer: check.answer.as_deref().map(tame_answer),
         // A hint for what is right already would only confuse.
         hints: if check.outcome == Outcome::Fail { said(&check.hint) } else { Vec::new() },
         notes: said(&check.note),

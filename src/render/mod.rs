@@ -104,10 +104,19 @@ fn is_treacherous(c: char) -> bool {
 
 /// Makes prose harmless like [`tame`], but keeps its line breaks.
 fn tame_prose(text: &str) -> String {
+    tame_lines(text, LINES)
+}
+
+/// Makes a student's own words harmless like [`tame_prose`]; a teacher reads more of them.
+fn tame_answer(text: &str) -> String {
+    tame_lines(text, ANSWER_LINES)
+}
+
+fn tame_lines(text: &str, most: usize) -> String {
     let (text, n_lines) = (text.trim_end(), text.trim_end().lines().count());
-    let mut lines: Vec<String> = text.lines().take(LINES).map(|line| tame(line, PROSE)).collect();
-    if n_lines > LINES {
-        lines.push(format!("…(+{})", n_lines - LINES));
+    let mut lines: Vec<String> = text.lines().take(most).map(|line| tame(line, PROSE)).collect();
+    if n_lines > most {
+        lines.push(format!("…(+{})", n_lines - most));
     }
     lines.join("\n")
 }
@@ -117,6 +126,7 @@ const NAME: usize = 240;
 /// The longest line of an explanation or a command shown, and how many lines of it.
 const PROSE: usize = 2000;
 const LINES: usize = 30;
+const ANSWER_LINES: usize = 200;
 /// The longest seen value shown.
 const VALUE: usize = 400;
 

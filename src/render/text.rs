@@ -13,7 +13,8 @@
 use console::{Style, measure_text_width};
 
 use crate::render::{
-    NAME, Options, advice, credited, name_of, place, seen, share, symbol, tallied, tame, tame_prose, word, worth,
+    NAME, Options, advice, credited, name_of, place, seen, share, symbol, tallied, tame, tame_answer, tame_prose, word,
+    worth,
 };
 use crate::text::Text;
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score};
@@ -46,7 +47,8 @@ impl Page<'_> {
     fn head(&mut self) {
         let report = self.report;
         let engine = report.machine.engine.as_ref().map(|engine| format!("Docker {engine}"));
-        let about = [Some(format!("labrun {}", report.labrun)), Some(report.started.clone()), engine];
+        let who = report.student.clone();
+        let about = [Some(format!("labrun {}", report.labrun)), Some(report.started.clone()), engine, who];
         let about: Vec<String> = about.iter().flatten().map(|part| tame(part, NAME)).collect();
         self.lines(0, &about.join(" · "), &self.style().dim());
         let mut counted = String::new();
@@ -62,6 +64,9 @@ impl Page<'_> {
             }
         }
         self.line(0, &counted);
+        for remark in &report.remarks {
+            self.field(("Ojo", "Mind"), &tame_prose(self.say(remark)), &self.style().yellow());
+        }
     }
 
     fn lab(&mut self, lab: &LabResult) {
@@ -110,6 +115,9 @@ impl Page<'_> {
         }
         if let Some(credit) = &check.credit {
             self.detail(("acreditado", "credited"), self.say(&credited(credit)));
+        }
+        if let Some(answer) = &check.answer {
+            self.detail(("respuesta", "answer"), &tame_answer(answer));
         }
         if let Some(note) = &check.note {
             note.say.iter().for_each(|say| self.detail(("nota", "note"), &tame_prose(self.say(say))));

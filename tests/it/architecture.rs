@@ -23,6 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("lab", &["decode", "node", "points", "text", "vantage"]),
     ("library", &["error", "lab", "source"]),
     ("reference", &["evidence"]),
+    ("student", &["error", "node", "source", "text"]),
     ("expect", &["decode", "error", "node", "reference", "text", "verdict"]),
     (
         "plan",
@@ -51,18 +52,18 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("vm/", &["evidence", "vm"]),
     ("engine", &["engine", "evidence", "vm"]),
     ("probe/compose", &["engine", "evidence", "node", "probe", "vm"]),
-    ("probe/mod.rs", &["decode", "engine", "evidence", "memory", "node", "vantage", "vm"]),
-    ("probe/", &["engine", "evidence", "memory", "probe", "vantage", "vm"]),
-    ("observe", &["engine", "evidence", "judge", "memory", "plan", "probe", "reference", "vm"]),
+    ("probe/mod.rs", &["decode", "engine", "evidence", "memory", "node", "student", "vantage", "vm"]),
+    ("probe/", &["engine", "evidence", "memory", "probe", "student", "vantage", "vm"]),
+    ("observe", &["engine", "evidence", "judge", "memory", "plan", "probe", "reference", "student", "vm"]),
     // Judging and showing.
     ("verdict", &["evidence", "points", "text", "vantage"]),
-    ("judge", &["evidence", "expect", "plan", "reference", "text", "verdict"]),
+    ("judge", &["evidence", "expect", "plan", "reference", "student", "text", "verdict"]),
     ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
     // Testing labs.
     ("selftest", &["plan", "render", "selftest", "text", "verdict", "vm", "worlds"]),
     // The edge.
     ("journal", &["evidence", "memory", "plan", "verdict"]),
-    ("cli", &["plan", "render", "text"]),
+    ("cli", &["plan", "render", "student", "text"]),
     (
         "run",
         &[
@@ -82,6 +83,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "run",
             "selftest",
             "source",
+            "student",
             "text",
             "verdict",
             "vm",

@@ -23,7 +23,12 @@ fn labrun_in(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
     }
     // What passes here is no business of whoever runs the tests.
     labrun.env("XDG_STATE_HOME", folder.join(".state"));
-    labrun.env("DOCKER_HOST", "unix:///nonexistent/docker.sock").envs(env.iter().copied()).output().unwrap()
+    labrun
+        .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+        .env("HOME", "/nonexistent")
+        .envs(env.iter().copied())
+        .output()
+        .unwrap()
 }
 
 #[track_caller]
@@ -522,6 +527,176 @@ fn comes_true(happened: impl Fn() -> bool) -> bool {
         std::thread::sleep(std::time::Duration::from_millis(25));
         happened()
     })
+}
+
+// ---- what a student hands in ----------------------------------------------------------------------------------
+
+/// A lab of one question to be chosen, one to be written, and a parameter to choose.
+const QUESTIONS: &str = "labrun: lab/v1
+id: asks
+title: {es: x, en: x}
+params: {word: hello, secret: xyzzy, n: 1}
+choices: [word, n]
+steps:
+  - id: s
+    title: {es: x, en: x}
+    checks:
+      - id: choose
+        points: 1
+        claim: {es: x, en: x}
+        probe: {answer: {to: choose, options: [a, b, '${secret}']}}
+        expect: {value: b}
+        hints: [{id: unanswered, when: {given: false}, say: [{es: x, en: x}]}, {id: wrong, say: [{es: x, en: x}]}]
+      - id: says
+        points: 1
+        claim: {es: x, en: 'it prints ${word} ${n} times'}
+        probe: {command: {run: [echo, '${word}']}}
+        expect: {stdout: {contains: bye}}
+        hints: [{id: wrong, say: [{es: x, en: x}]}]
+  - id: t
+    title: {es: x, en: x}
+    checks:
+      - id: why
+        points: 1
+        judged_by: teacher
+        claim: {es: x, en: x}
+        probe: {answer: {to: why}}
+";
+
+/// Runs the lab of questions with `handed_in` as the student's file; the report and what was said.
+fn ask(handed_in: Option<&[u8]>, args: &[&str]) -> (Report, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("asks.yaml"), QUESTIONS).unwrap();
+    if let Some(bytes) = handed_in {
+        std::fs::write(folder.path().join("labrun.yaml"), bytes).unwrap();
+    }
+    let all = [&["check", "asks.yaml", "--format", "json", "--lang", "en", "--evidence", "e.json"], args].concat();
+    let output = labrun_in(folder.path(), &all, &[("HOME", "/nonexistent")]);
+    let said = text(&output.stderr);
+    let report: Report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));
+    let again = labrun_in(folder.path(), &["judge", "e.json", "--lab", "asks.yaml", "--format", "json"], &[]);
+    assert_eq!(text(&again.stdout), text(&output.stdout), "{}", text(&again.stderr));
+    assert!(!text(&output.stdout).contains("xyzzy"), "an option that may be the right one");
+    let remarks: Vec<String> = report.remarks.iter().map(|remark| format!("labrun: {}\n", remark.en)).collect();
+    assert_eq!(said, remarks.concat(), "what is said is in the report");
+    (report, said)
+}
+
+fn outcomes(report: &Report) -> String {
+    report.checks().map(|check| check.outcome.word()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn answers_and_choices_are_those_of_the_file_and_all_of_it_is_evidence() {
+    let (report, said) = ask(
+        Some(b"labrun: student/v1\nstudent: ana\nanswers: {asks: {choose: B, why: because}}\nchoices: {word: bye}\n"),
+        &[],
+    );
+    assert_eq!((outcomes(&report).as_str(), said.as_str()), ("pass pass deferred", ""));
+    assert_eq!(report.student.as_deref(), Some("ana"));
+    assert_eq!(report.checks().last().unwrap().answer.as_deref(), Some("because"));
+    // Whoever grades has the last word.
+    let file = Some(&b"labrun: student/v1\nstudent: ana\nchoices: {word: bye}\n"[..]);
+    let (report, said) = ask(file, &["--set", "word=hi", "--student", "bruno"]);
+    assert_eq!((outcomes(&report).as_str(), said.as_str()), ("fail fail deferred", ""));
+    assert_eq!(report.student.as_deref(), Some("bruno"));
+    let (report, said) = ask(None, &[]);
+    assert_eq!((outcomes(&report).as_str(), said.as_str()), ("fail fail deferred", ""));
+    assert_eq!(
+        (report.student, report.labs[0].steps[0].checks[0].hint.as_ref().unwrap().id.as_str()),
+        (None, "unanswered")
+    );
+}
+
+#[test]
+fn whatever_is_handed_in_passes_nothing_it_should_not_and_is_told_plainly() {
+    let begin = "labrun: student/v1\n";
+    let garbage: Vec<u8> = (0..=255).cycle().take(5000).collect();
+    for (file, said) in [
+        (garbage, "labrun: `labrun.yaml` is of no use: it is no UTF-8 text\n"),
+        (vec![b' '; (64 << 10) + 1], "labrun: `labrun.yaml` is of no use: it is larger than 64 KiB\n"),
+        (
+            format!("{begin}answers: {{asks: {{choose: \"b}}}}").into(),
+            "labrun: `labrun.yaml` is of no use: no valid YAML",
+        ),
+        ("answers: {asks: {choose: b}}".into(), "it must begin with the line `labrun: student/v1`\n"),
+        (
+            format!("{begin}answers: {{asks: {{choos: b}}}}").into(),
+            "you answered `choos` of `asks`, and nobody asks that: did you mean `choose`?\n",
+        ),
+        (
+            format!("{begin}answers: {{ask: {{choose: b}}}}").into(),
+            "you answered `ask`, and there is no such lab: did you mean `asks`?\n",
+        ),
+        (
+            format!("{begin}answers: {{asks: {{choose: b, choose: b}}}}").into(),
+            "your answer to `choose` of `asks` does not count: it is there twice\n",
+        ),
+        (
+            format!("{begin}answers: {{asks: {{choose: [b, [b]]}}}}").into(),
+            "does not count: it is a text, a number, or a list of them\n",
+        ),
+        (
+            format!("{begin}answers: {{asks: {{choose: a, why: {}}}}}", "x".repeat(5000)).into(),
+            "your answer to `why` of `asks` does not count: it is too long\n",
+        ),
+        (format!("{begin}choices: {{secret: bye}}").into(), "labrun: `secret` is not for you to choose\n"),
+        (
+            format!("{begin}choices: {{wrd: bye}}").into(),
+            "you chose `wrd`, and there is nothing of that name to choose: did you mean `word`?\n",
+        ),
+        (
+            format!("{begin}choices: {{n: many, word: hi}}").into(),
+            "you chose `n: many`, and it must be a whole number\n",
+        ),
+        (
+            format!("{begin}choices: {{word: \"; echo bye\"}}").into(),
+            "what you chose for `word` is of no use: it is one word, of letters,",
+        ),
+    ] {
+        let (report, told) = ask(Some(&file), &[]);
+        assert_eq!(outcomes(&report), "fail fail deferred", "{told}");
+        assert!(told.contains(said) && told.lines().count() == 1, "{told} for {said}");
+    }
+    // All of a lab is known, even where only a step of it is asked for; and other labs are left alone.
+    let fine = format!("{begin}answers: {{asks: {{choose: b, why: x}}, lab1: {{whatever: x}}}}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("asks.yaml"), QUESTIONS).unwrap();
+    std::fs::write(folder.path().join("labrun.yaml"), fine).unwrap();
+    let output = labrun_in(folder.path(), &["check", "asks.yaml/t"], &[("HOME", "/nonexistent")]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn the_file_is_the_one_named_else_the_one_here_else_the_one_at_home() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(folder.path().join("asks.yaml"), QUESTIONS).unwrap();
+    let write = |path: &str, id: &str| {
+        std::fs::write(folder.path().join(path), format!("labrun: student/v1\nstudent: {id}\n")).unwrap();
+    };
+    let student = |args: &[&str]| {
+        let all = [&["check", "asks.yaml/t", "--format", "json"], args].concat();
+        let output = labrun_in(folder.path(), &all, &[("HOME", home.to_str().unwrap())]);
+        serde_json::from_slice::<Report>(&output.stdout).map(|report| report.student).map_err(|_| text(&output.stderr))
+    };
+    assert_eq!(student(&[]), Ok(None));
+    write("home/labrun.yaml", "at-home");
+    assert_eq!(student(&[]), Ok(Some("at-home".to_owned())));
+    write("labrun.yaml", "here");
+    assert_eq!(student(&[]), Ok(Some("here".to_owned())));
+    write("other.yaml", "named");
+    assert_eq!(student(&["--answers", "other.yaml"]), Ok(Some("named".to_owned())));
+    assert_eq!(
+        student(&["--answers", "nowhere.yaml"]),
+        Err("labrun: nowhere.yaml: No such file or directory (os error 2)\n".to_owned())
+    );
+    // Nothing that is no file is waited for.
+    std::fs::remove_file(folder.path().join("labrun.yaml")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("labrun.yaml")).status().unwrap().success());
+    let output = labrun_in(folder.path(), &["check", "asks.yaml/t", "--lang", "es"], &[]);
+    assert_eq!(text(&output.stderr), "labrun: `labrun.yaml` no sirve: no es un archivo\n");
 }
 
 // ---- names of labs --------------------------------------------------------------------------------------------

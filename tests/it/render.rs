@@ -26,6 +26,7 @@ fn check(id: &str, es: &str, en: &str) -> CheckResult {
         unknown: None,
         deferred: None,
         credit: None,
+        answer: None,
         hint: Some(hint("start", &[("¿Está en marcha? `docker ps` lo dice.", "Is it running? `docker ps` tells.")])),
         note: None,
         from: Vantage::Vm,
@@ -69,6 +70,8 @@ fn report(labs: Vec<LabResult>) -> Report {
             system: Some("Linux 6.1.0-37-amd64 x86_64".to_owned()),
             engine: Some("26.1.5".to_owned()),
         },
+        student: None,
+        remarks: Vec::new(),
         outcome: labs.iter().map(|lab| lab.outcome).max().unwrap_or(Outcome::Pass),
         points: Score::sum(labs.iter().map(|lab| &lab.points)),
         labs,
@@ -281,7 +284,16 @@ fn hostile() -> Report {
         unknown: Some(Doubt { cause: None, why: Text::same(format!("{ansi}\n{}", "palabra ".repeat(400))) }),
         ..check("lab1/x/z", &"n".repeat(5000), "z")
     };
-    let mut hostile = report(vec![lab("lab1", SCRIPT, SCRIPT, vec![step("lab1/x", SCRIPT, SCRIPT, vec![lie, doubt])])]);
+    let answer = CheckResult {
+        outcome: Outcome::Deferred,
+        deferred: Some(Text::same("tu docente")),
+        answer: Some(format!("{ansi}{SCRIPT}\n✔ bien  otra línea\n{}", "a\n".repeat(300))),
+        ..check("lab1/x/why", "¿por qué?", "why?")
+    };
+    let mut hostile =
+        report(vec![lab("lab1", SCRIPT, SCRIPT, vec![step("lab1/x", SCRIPT, SCRIPT, vec![lie, doubt, answer])])]);
+    hostile.student = Some(format!("{ansi}{SCRIPT}"));
+    hostile.remarks = vec![Text::same(format!("`{ansi}` {SCRIPT}"))];
     hostile.machine.system = Some(format!("{ansi}{SCRIPT}"));
     hostile.labs[0].source = format!("/tmp/{SCRIPT}\"");
     hostile

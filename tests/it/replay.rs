@@ -60,6 +60,7 @@ const CASES: &[(&str, i32, &str)] = &[
     ("credited-counts", 1, "pass pass pass blocked"),
     // What a question took from the run is taken from the evidence again.
     ("run-nonce", 0, "pass"),
+    ("answers", 1, "fail pass fail fail fail unknown deferred deferred"),
 ];
 
 #[test]
@@ -137,6 +138,41 @@ fn a_failed_control_and_a_lost_path_cost_nothing_and_a_percentage_is_not_given()
         let total = shown.lines().find(|line| line.starts_with("Total")).unwrap();
         assert!(total.contains("undetermined") && !total.contains('%') && !total.contains("lost"), "{name}: {total}");
     }
+}
+
+#[test]
+fn the_right_answer_is_in_no_report_whatever_came_of_it() {
+    for format in FORMATS {
+        for lang in ["es", "en"] {
+            let shown = text(&judge_case("answers", &["--format", format.name, "--lang", lang, "-v"]).stdout);
+            // What options there are, what was seen of the machine, and what was expected of it.
+            for secret in ["secret", "172.99", "internal", "bridge", "secret-driver", "secret-member"] {
+                assert!(!shown.contains(secret), "{} {lang}: {secret}", format.name);
+            }
+            assert!(shown.contains("cada una tiene su puente"), "{}: the teacher reads the answer", format.name);
+            assert!(shown.contains("ana.perez") && shown.contains("gatway"), "{}", format.name);
+            assert!(!shown.contains('\u{1b}') && !shown.contains("puente. <b>\u{1b}"), "{}", format.name);
+        }
+    }
+    let page = text(&judge_case("answers", &["--format", "html"]).stdout);
+    assert!(page.contains("puente. &lt;b&gt;") && !page.contains("puente. <b>"));
+}
+
+#[test]
+fn an_answer_of_any_size_in_evidence_is_shown_as_long_as_one_may_be() {
+    let lab = "labrun: lab/v1\nid: long\ntitle: {es: x, en: x}\nsteps:\n  - id: s\n    title: {es: x, en: x}\n    \
+               checks:\n      - id: c\n        points: 1\n        claim: {es: x, en: x}\n        judged_by: teacher\n        \
+               probe: {answer: {to: q}}\n";
+    let plans = [plan(&Source::new("long.yaml", lab), &BTreeMap::new(), &Settings::new(), &[]).unwrap()];
+    for (value, length) in [(json!("x".repeat(1 << 20)), Some(4000)), (json!(["x"]), None), (json!(null), None)] {
+        let said = json!({"given": true, "value": value}).as_object().unwrap().clone();
+        let report = judge(&plans, &evidence_for(&plans, |_| Some(Seen::Facts(said.clone()))));
+        let check = report.checks().next().unwrap();
+        assert_eq!((check.outcome, check.answer.as_ref().map(String::len)), (Outcome::Deferred, length));
+    }
+    // Nor does it matter whether it was ever looked for.
+    assert_eq!(judge(&plans, &evidence_for(&plans, |_| Some(unobserved()))).outcome, Outcome::Deferred);
+    assert_eq!(judge(&plans, &evidence_for(&plans, |_| None)).outcome, Outcome::Deferred);
 }
 
 #[test]
