@@ -72,28 +72,28 @@ fn an_engine_that_is_stopped_is_unknown() {
     let Some(vm) = vm() else { return };
     // The socket stays where it was; nobody listens any more.
     drop(listen(&vm, "stopped.sock"));
-    let run = labrun(&vm, "DOCKER_HOST=unix:///share/stopped.sock", "lab1", AT_ONCE);
+    let run = labrun(&vm, "DOCKER_HOST=unix:///share/stopped.sock", LAB1, AT_ONCE);
     run.is_unknown("sudo systemctl start docker");
 }
 
 #[test]
 fn an_engine_without_a_socket_is_unknown() {
     let Some(vm) = vm() else { return };
-    let run = labrun(&vm, "DOCKER_HOST=unix:///share/no-such.sock", "lab1", AT_ONCE);
+    let run = labrun(&vm, "DOCKER_HOST=unix:///share/no-such.sock", LAB1, AT_ONCE);
     run.is_unknown("sudo systemctl start docker");
 }
 
 #[test]
 fn a_user_outside_the_group_docker_is_unknown() {
     let Some(vm) = vm() else { return };
-    labrun(&vm, "sudo -u nobody", "lab1", AT_ONCE).is_unknown("sudo usermod -aG docker $USER");
+    labrun(&vm, "sudo -u nobody", LAB1, AT_ONCE).is_unknown("sudo usermod -aG docker $USER");
 }
 
 #[test]
 fn a_run_whose_own_time_is_over_first_is_unknown() {
     let Some(vm) = vm() else { return };
     let name = hostile(&vm, "silent");
-    let run = labrun(&vm, "", &format!("lab1 --set container={name} --timeout 2s"), Bound::seconds(3));
+    let run = labrun(&vm, "", &format!("{LAB1} --set container={name} --timeout 2s"), Bound::seconds(3));
     run.is_unknown("--timeout");
 }
 
@@ -104,7 +104,7 @@ fn a_paused_container_fails() {
     let Some(vm) = vm() else { return };
     let name = database(&vm);
     bash(&vm, &format!("docker pause {name}"));
-    let run = labrun(&vm, "", &format!("lab1 --set container={name}"), HANGS);
+    let run = labrun(&vm, "", &format!("{LAB1} --set container={name}"), HANGS);
     bash(&vm, &format!("docker unpause {name}"));
     run.is_without_database("paused");
 }
@@ -114,7 +114,7 @@ fn a_container_stopped_between_two_looks_fails() {
     let Some(vm) = vm() else { return };
     let name = database(&vm);
     let proxy = python(&vm, "proxy", "--network none -v /var/run/docker.sock:/real.sock", "/share/proxy.py");
-    let run = labrun(&vm, "DOCKER_HOST=unix:///share/proxy.sock", &format!("lab1 --set container={name}"), HANGS);
+    let run = labrun(&vm, "DOCKER_HOST=unix:///share/proxy.sock", &format!("{LAB1} --set container={name}"), HANGS);
     assert_eq!(text(&bash(&vm, &format!("docker logs {proxy}"))), "ready\nstopped\n");
     run.is_without_database("exited");
 }
@@ -163,7 +163,7 @@ fn a_database_that_floods_in_its_protocol_fails() {
 fn a_database_that_falls_silent_in_a_query_fails() {
     let Some(vm) = vm() else { return };
     let name = hostile(&vm, "postgres_silent_in_query");
-    let run = labrun(&vm, "", &format!("lab1 --set container={name}"), HANGS);
+    let run = labrun(&vm, "", &format!("{LAB1} --set container={name}"), HANGS);
     run.is(
         1,
         &[
@@ -239,7 +239,7 @@ fn a_run_that_is_interrupted_ends_with_130() {
     let Some(vm) = vm() else { return };
     let _socket = listen(&vm, "interrupted.sock");
     let before = "INTERRUPT=1 DOCKER_HOST=unix:///share/interrupted.sock";
-    let run = labrun(&vm, before, "lab1 /share/command.yaml", Bound::seconds(1));
+    let run = labrun(&vm, before, &format!("{LAB1} /share/command.yaml"), Bound::seconds(1));
     assert_eq!((run.code, run.output.as_str()), (130, ""));
 }
 
@@ -287,6 +287,9 @@ const HANGS: Bound = Bound { timeout: "--timeout 8s", report_within: Duration::f
 
 /// For what can be told at once, on a loaded machine.
 const AT_ONCE: Bound = Bound::seconds(4);
+
+/// The steps of lab1 that look at the database, and nothing that is answered or seen from outside.
+const LAB1: &str = "lab1/login lab1/port lab1/table";
 
 /// The most memory a run may ever hold, in KiB, unoptimised.
 const MEMORY: u64 = 100 << 10;
@@ -424,7 +427,7 @@ fn database(vm: &StudentVm) -> String {
 fn is_no_database(what: &str, bound: Bound, speaks: &str) {
     let Some(vm) = vm() else { return };
     let name = hostile(&vm, what);
-    let run = labrun(&vm, "", &format!("lab1 --set container={name}"), bound);
+    let run = labrun(&vm, "", &format!("{LAB1} --set container={name}"), bound);
     run.is_without_database("impostor");
     assert_eq!(run.report().checks().next().unwrap().mismatches[0].seen, speaks);
 }
@@ -459,7 +462,7 @@ fn with_engine(name: &str, bound: Bound, serve: fn(UnixStream, &str)) {
             });
         }
     });
-    labrun(&vm, &format!("DOCKER_HOST=unix:///share/{name}"), "lab1", bound).is_unknown("Docker");
+    labrun(&vm, &format!("DOCKER_HOST=unix:///share/{name}"), LAB1, bound).is_unknown("Docker");
 }
 
 const VERSION: &str = r#"{"Version":"26.1.5","ApiVersion":"1.41"}"#;

@@ -230,9 +230,9 @@ fn evidence_of_any_size_and_shape_is_judged_in_time() {
 const RECORD_ANEW: &str = "\n
 The labs now ask something that the recorded evidence does not hold, or judge it otherwise. If that is meant, record it
 anew: start a student VM (`tests/world/world vm --name rec --share DIR`, its standard input kept open) with the binary
-at DIR/labrun; run in it (`tests/world/world exec rec -- bash -c '…'`) the prelude and the script of
-`reference` in labs/worlds/lab2.yaml (for real-mistakes: the prelude with `-p 127.0.0.1:5432:5432` and the script of
-`parent`); then `/share/labrun check lab1 lab2 --evidence FILE`, and keep the file as evidence.json of the case.\n";
+at DIR/labrun; run in it (`tests/world/world exec rec -- bash -c '…'`) the prelude and the script of `reference` in
+labs/worlds/lab2.yaml, with the answers of lab1's prelude as well (for real-mistakes: with `-p 127.0.0.1:5432:5432` and the
+script of `parent`); then `/share/labrun check lab1 lab2 --evidence FILE`, and keep the file as evidence.json of the case.\n";
 
 /// Evidence recorded in a student VM, judged by the labs as they are now.
 fn judge_real(name: &str, format: &str) -> Output {
@@ -245,11 +245,12 @@ fn judge_real(name: &str, format: &str) -> Output {
 #[test]
 fn what_was_recorded_in_a_real_vm_is_judged_by_the_labs_as_they_are() {
     for (name, code, wanted) in [
-        ("real-reference", 0, vec![]),
+        ("real-reference", 0, vec![("lab1/ssh/answers", Outcome::Deferred, None)]),
         (
             "real-mistakes",
             1,
             vec![
+                ("lab1/ssh/answers", Outcome::Deferred, None),
                 ("lab1/port/bound", Outcome::Fail, Some("loopback-only")),
                 ("lab1/table/exists", Outcome::Fail, Some("missing")),
                 ("lab2/data/outlives", Outcome::Fail, Some("shadowed")),
