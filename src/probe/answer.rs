@@ -1,5 +1,7 @@
 //! What a student answers to a question of the lab: read from their `labrun.yaml`, as leniently as a person would.
 
+use std::net::Ipv4Addr;
+
 use async_trait::async_trait;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -75,6 +77,10 @@ impl Probe for Answer {
             "its values one by one, sorted: those of a list, or a text taken apart at commas, `;` and line ends",
         ),
         ("number", "the answer as a number, if it is one, else null"),
+        (
+            "subnet",
+            "the network of the first address with a `/` in it, `172.19.0.2/16` being of `172.19.0.0/16`, else null",
+        ),
         ("listed", "whether it is among the options; null without options or without an answer"),
         (
             "problem",
@@ -84,7 +90,7 @@ impl Probe for Answer {
     ];
     const WORD: Option<Word> = Some(Word {
         fact: "value",
-        unsaid: r#"{"given":false,"value":null,"values":null,"number":null,"listed":null,"problem":null}"#,
+        unsaid: r#"{"given":false,"value":null,"values":null,"number":null,"subnet":null,"listed":null,"problem":null}"#,
     });
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
@@ -107,6 +113,7 @@ impl Probe for Answer {
         Ok(Facts::from_iter([
             ("given".to_owned(), json!(answer.is_some())),
             ("number".to_owned(), json!(said.text.as_deref().and_then(number))),
+            ("subnet".to_owned(), json!(said.text.as_deref().and_then(subnet))),
             ("value".to_owned(), json!(said.text)),
             ("values".to_owned(), json!(said.parts)),
             ("listed".to_owned(), json!(said.listed)),
@@ -194,6 +201,18 @@ fn number(text: &str) -> Option<serde_json::Number> {
     text.parse::<f64>().ok().filter(|_| plain).and_then(serde_json::Number::from_f64)
 }
 
+/// The network that the first IPv4 address with a prefix in `text` lies in: what `ip address` and `ip route` print is
+/// such a text, whichever address of the network they show.
+fn subnet(text: &str) -> Option<String> {
+    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.' && c != '/');
+    words.filter_map(|word| word.split_once('/')).find_map(|(address, prefix)| {
+        let address = u32::from(address.parse::<Ipv4Addr>().ok()?);
+        let prefix: u32 = prefix.trim_end_matches('.').parse().ok().filter(|prefix| *prefix <= 32)?;
+        let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+        Some(format!("{}/{prefix}", Ipv4Addr::from(address & mask)))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -249,6 +268,28 @@ mod tests {
             ("12 MB", Value::Null),
         ] {
             assert_eq!(json!(number(text)), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_known_by_any_address_in_it() {
+        for (text, wanted) in [
+            ("172.19.0.0/16", Some("172.19.0.0/16")),
+            ("172.19.0.2/16", Some("172.19.0.0/16")),
+            ("inet 172.19.0.2/16 brd 172.19.255.255 scope global eth0", Some("172.19.0.0/16")),
+            ("Es 10.77.1.130/25.", Some("10.77.1.128/25")),
+            ("(10.1.2.3/32)", Some("10.1.2.3/32")),
+            ("10.1.2.3/0", Some("0.0.0.0/0")),
+            ("inet6 fd00::2/64, inet 10.0.0.9/8", Some("10.0.0.0/8")),
+            ("172.19.0.2", None),
+            ("172.19.0.2/33", None),
+            ("172.19.0/16", None),
+            ("172.19.0.256/16", None),
+            ("172.19.0.2/", None),
+            ("/16", None),
+            ("", None),
+        ] {
+            assert_eq!(subnet(text).as_deref(), wanted, "{text}");
         }
     }
 

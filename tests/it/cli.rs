@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use labrun::evidence::{Cause, Evidence, Seen};
+use labrun::library::Library;
 use labrun::verdict::{Outcome, Report};
 use serde_json::Value;
 
@@ -39,6 +40,12 @@ fn says(output: &Output, code: i32, stdout: &str, stderr: &str) {
     );
 }
 
+/// The labs in the binary, as a message lists them.
+fn built_in() -> String {
+    let library = Library::built_in();
+    library.labs().keys().map(|lab| format!("`{lab}`")).collect::<Vec<_>>().join(", ")
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -65,7 +72,7 @@ fn every_command_explains_itself() {
 fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
     for (args, said) in [
         (&["check", "lba1"][..], "labrun: there is no lab `lba1` among those built in; did you mean `lab1`?\n"),
-        (&["check", "x"], "labrun: there is no lab `x` among those built in; known here: `lab1`, `lab2`\n"),
+        (&["check", "x"], &format!("labrun: there is no lab `x` among those built in; known here: {}\n", built_in())),
         (&["check", "lab1/prot"], "labrun: lab `lab1` has no step `prot`; did you mean `port`?\n"),
         (
             &["check", "lab1/x"],
@@ -303,8 +310,11 @@ fn evidence_of_another_version_of_the_lab_is_refused_unless_a_lab_is_named() {
         &output,
         2,
         "",
-        "labrun: there is no lab `all-pass` among those built in; known here: `lab1`, `lab2`. It was recorded from \
-         lab.yaml: give its file with `--lab FILE`\n",
+        &format!(
+            "labrun: there is no lab `all-pass` among those built in; known here: {}. It was recorded from lab.yaml: give \
+             its file with `--lab FILE`\n",
+            built_in()
+        ),
     );
 
     let folder = tempfile::tempdir().unwrap();
