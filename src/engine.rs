@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::evidence::{Cause, Unobserved};
 use crate::vm::Vm;
+use crate::vm::helper::NAME_PREFIX;
 
 pub use bollard::container::PathStatResponse as PathStat;
 
@@ -246,7 +247,7 @@ impl<'a> Engine<'a> {
             let options = ListContainersOptions { all: true, limit: Some(MANY as i32 + 1), ..Default::default() };
             let answer = self.ask(docker.list_containers(Some(options))).await?.unwrap_or_default();
             let answer = not_too_many(answer, "contenedores", "containers")?;
-            let mut all: Vec<Listed> = answer.into_iter().map(listed).collect();
+            let mut all: Vec<Listed> = answer.into_iter().map(listed).filter(|one| !is_helper(&one.name)).collect();
             all.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(all)
         };
@@ -399,6 +400,11 @@ fn not_too_many<T>(list: Vec<T>, es: &str, en: &str) -> Result<Vec<T>, Unobserve
     ))
 }
 
+/// Whether a container is labrun's own, this run's or another's.
+fn is_helper(name: &str) -> bool {
+    name.starts_with(NAME_PREFIX)
+}
+
 fn listed(summary: ContainerSummary) -> Listed {
     let labels = summary.labels.unwrap_or_default();
     let oneoff = labels.get("com.docker.compose.oneoff").is_some_and(|value| value == "True");
@@ -459,6 +465,7 @@ fn network_state(inspect: NetworkInspect) -> NetworkState {
             let address = address.filter(|address| !address.is_empty()).map(str::to_owned);
             (id, end.name.unwrap_or_default(), address)
         })
+        .filter(|(_, name, _)| !is_helper(name))
         .collect();
     members.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
     NetworkState {

@@ -125,12 +125,14 @@ pub async fn observe(
         }
         tokio::time::sleep(pause).await;
     }
+    let finished = Timestamp::now();
+    vm.leave().await;
 
     Evidence {
         format: evidence::FORMAT.to_owned(),
         labrun: env!("CARGO_PKG_VERSION").to_owned(),
         started: to_the_millisecond(started),
-        finished: to_the_millisecond(Timestamp::now()),
+        finished: to_the_millisecond(finished),
         machine,
         nonce,
         student: brief.student.id.clone(),

@@ -29,6 +29,7 @@ use crate::render::{FORMATS, Format, Options, tame};
 use crate::source::Source;
 use crate::text::Lang;
 use crate::verdict::Report;
+use crate::vm::helper::serve;
 use crate::vm::local::Local;
 
 /// Evidence larger than this is not read: it is no honest run of a lab. `observe` keeps half as much.
@@ -86,6 +87,10 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
         Command::Judge(args) => judge_again(args, environment),
         Command::List(args) => list(args, environment),
         Command::Lint(args) => lint_files(args),
+        Command::Helper => {
+            serve().await;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -35,7 +35,8 @@ use crate::memory::Memory;
 use crate::node::Node;
 use crate::student::Student;
 use crate::vantage::{Endpoint, Host, Vantage};
-use crate::vm::{ByteStream, DialError, Place, Vm};
+use crate::vm::connect::Pace;
+use crate::vm::{self, ByteStream, DialError, Place, Vm};
 
 /// Every kind of probe, in the order of the reference page.
 pub static KINDS: &[Kind] = &[
@@ -216,8 +217,12 @@ impl Context<'_> {
 
     /// Dials `to` and tells a fact about the target from a break on the way to it.
     pub async fn dial(&self, to: &Endpoint) -> Result<Dialled, Unobserved> {
-        let not = |outcome: &str, address: Option<&str>| Ok(Dialled::Not(self.connection_facts(outcome, address)));
+        let not =
+            |outcome: &str, address: Option<&str>| Ok(Dialled::Not(self.connection_facts(outcome, address, None)));
         let Some(standing) = self.standing().await? else { return not("no_vantage", None) };
+        if !self.vm.stand(&standing.place).await? {
+            return not("no_vantage", None);
+        }
         let host = match &to.host {
             Host::Loopback => "127.0.0.1".to_owned(),
             Host::Outward => self.vm.outward().await?.to_string(),
@@ -240,13 +245,18 @@ impl Context<'_> {
             },
         };
         let address = if host.contains(':') { format!("[{host}]:{}", to.port) } else { format!("{host}:{}", to.port) };
-        let dialled = self.patiently(self.vm.dial(&standing.place, &host, to.port, self.patience)).await?;
-        let outcome = match dialled.unwrap_or(Err(DialError::TimedOut)) {
-            Ok(stream) => {
-                let facts = self.connection_facts("connected", Some(&address));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let pace = Pace::patient(self.patience.min(left));
+        let dial = self.vm.dial(&standing.place, &host, to.port, &pace).await;
+        let tell = |outcome: &str| self.connection_facts(outcome, Some(&address), dial.namespace.as_deref());
+        let outcome = match dial.outcome {
+            Ok(vm::Dialled { stream, .. }) => {
+                let facts = tell("connected");
                 return Ok(Dialled::Connected { stream, address, facts });
             }
             Err(DialError::Refused) => "refused",
+            // When the run's own time ends first, silence says nothing.
+            Err(DialError::TimedOut) if pace.whole == left => return Err(Unobserved::out_of_time()),
             Err(DialError::TimedOut) => "timed_out",
             Err(DialError::Unreachable) => "unreachable",
             Err(DialError::NameNotFound) => "name_not_found",
@@ -255,7 +265,7 @@ impl Context<'_> {
             Err(error @ DialError::PathLost(_)) => return Err(broken(Cause::Path, &error)),
             Err(error @ DialError::Limit(_)) => return Err(broken(Cause::Limit, &error)),
         };
-        not(outcome, Some(&address))
+        Ok(Dialled::Not(tell(outcome)))
     }
 
     /// Where the probe stands; none when its container does not run or its network is not there.
@@ -277,12 +287,12 @@ impl Context<'_> {
         })
     }
 
-    fn connection_facts(&self, outcome: &str, address: Option<&str>) -> Facts {
+    fn connection_facts(&self, outcome: &str, address: Option<&str>, namespace: Option<&str>) -> Facts {
         let mut facts = Facts::new();
         facts.insert("connection".into(), json!(outcome));
         facts.insert("address".into(), json!(address));
         if let Vantage::Container(_) = self.from {
-            facts.insert("namespace".into(), Value::Null);
+            facts.insert("namespace".into(), json!(namespace));
         }
         facts
     }

@@ -14,15 +14,17 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderValue, UPGRADE};
 use hyper_util::rt::TokioIo;
-use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, UdpSocket, UnixStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::evidence::{Cause, Machine, Unobserved};
-use crate::vm::{Bounded, ByteStream, Command, DialError, FileError, FileStat, FileText, Output, Place, Vm};
+use crate::vm::connect::{Pace, connect, not_connected};
+use crate::vm::helper::{self, Helpers, Role};
+use crate::vm::inside::{self, Attempt, NotEntered, Target};
+use crate::vm::{Bounded, Command, Dial, DialError, Dialled, FileError, FileStat, FileText, Output, Place, Vm};
 
 /// The engine's socket where nobody says otherwise.
 const SOCKET: &str = "/var/run/docker.sock";
@@ -44,13 +46,15 @@ fn parsed(json: &[u8]) -> u64 {
     json.iter().map(cost).sum()
 }
 
-/// How many addresses of one name are tried.
+/// How many addresses of one name are tried, and how long finding them may take.
 const MAX_ADDRESSES: usize = 4;
+const NAME_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The machine labrun runs on.
 pub struct Local {
     docker_host: Option<String>,
     env: Vec<(String, String)>,
+    helpers: Helpers,
 }
 
 impl Local {
@@ -66,6 +70,7 @@ impl Local {
         Local {
             docker_host: docker_host.filter(|host| !host.is_empty()),
             env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            helpers: Helpers::default(),
         }
     }
 
@@ -103,27 +108,51 @@ impl Local {
 
 #[async_trait]
 impl Vm for Local {
-    async fn dial(
-        &self,
-        from: &Place,
-        host: &str,
-        port: u16,
-        patience: Duration,
-    ) -> Result<Box<dyn ByteStream>, DialError> {
-        match from {
-            Place::Machine => {}
+    async fn stand(&self, place: &Place) -> Result<bool, Unobserved> {
+        let role = match place {
+            Place::Machine | Place::Outside => return Ok(true),
+            Place::Inside { container, pid } => {
+                match inside::can_enter(Target { pid: *pid, container: container.clone() }).await {
+                    Ok(()) => return Ok(true),
+                    Err(NotEntered::Gone) => return Ok(false),
+                    Err(_) => Role::Enters,
+                }
+            }
+            Place::On { network } => Role::On(network.clone()),
+        };
+        Ok(self.helpers.get(&role, &self.docker().await?).await?.is_some())
+    }
+
+    async fn dial(&self, from: &Place, host: &str, port: u16, pace: &Pace) -> Dial {
+        let not = |error| Dial { namespace: None, outcome: Err(error) };
+        let (role, inside) = match from {
+            Place::Machine => return Dial { namespace: None, outcome: connect_here(host, port, pace).await },
             Place::Outside => {
-                return Err(DialError::PathLost("labrun runs on the machine itself: there is no outside".to_owned()));
+                return not(DialError::PathLost("labrun runs on the machine itself: there is no outside".to_owned()));
             }
-            Place::Inside { .. } | Place::On { .. } => {
-                return Err(DialError::PathLost("labrun cannot dial from there yet".to_owned()));
+            Place::Inside { container, pid } => {
+                let target = Target { pid: *pid, container: container.clone() };
+                match inside::dial(Some(target.clone()), host.to_owned(), port, *pace).await {
+                    Ok(attempt) => return here(attempt),
+                    Err(NotEntered::Gone) => return not(DialError::Gone),
+                    Err(_) => (Role::Enters, Some(target)),
+                }
             }
+            Place::On { network } => (Role::On(network.clone()), None),
+        };
+        let docker = match self.docker().await {
+            Ok(docker) => docker,
+            Err(unobserved) => return not(DialError::PathLost(unobserved.why.en)),
+        };
+        match self.helpers.get(&role, &docker).await {
+            Ok(Some(helper)) => helper::dial(&helper, inside, host, port, *pace).await,
+            Ok(None) => not(DialError::Gone),
+            Err(unobserved) => not(DialError::PathLost(unobserved.why.en)),
         }
-        match timeout(patience, connect(host, port)).await {
-            Ok(Ok(stream)) => Ok(Box::new(stream)),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(DialError::TimedOut),
-        }
+    }
+
+    async fn leave(&self) {
+        self.helpers.leave().await;
     }
 
     async fn docker(&self) -> Result<Docker, Unobserved> {
@@ -223,19 +252,25 @@ impl Vm for Local {
     }
 }
 
-async fn connect(host: &str, port: u16) -> Result<TcpStream, DialError> {
+/// What a dial from another namespace came to, its connection made this thread's.
+fn here(attempt: Attempt) -> Dial {
+    let outcome = attempt.outcome.and_then(|(stream, round_trip)| {
+        let stream = TcpStream::from_std(stream).map_err(|error| DialError::PathLost(error.to_string()))?;
+        Ok(Dialled { stream: Box::new(stream), round_trip })
+    });
+    Dial { namespace: attempt.namespace, outcome }
+}
+
+async fn connect_here(host: &str, port: u16, pace: &Pace) -> Result<Dialled, DialError> {
     let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
         Ok(address) => vec![(address, port).into()],
-        Err(_) => lookup_host((host, port)).await.map_err(|error| no_name(&error))?.collect(),
+        Err(_) => match timeout(NAME_PATIENCE, lookup_host((host, port))).await {
+            Ok(found) => found.map_err(|error| no_name(&error))?.take(MAX_ADDRESSES).collect(),
+            Err(_) => return Err(DialError::TimedOut),
+        },
     };
-    let mut last = DialError::NameNotFound;
-    for address in addresses.into_iter().take(MAX_ADDRESSES) {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = not_connected(&error),
-        }
-    }
-    Err(last)
+    let (stream, round_trip) = connect(&addresses, pace).await?;
+    Ok(Dialled { stream: Box::new(stream), round_trip })
 }
 
 /// The C library's resolver tells only in words whether the name does not exist or nobody could be asked.
@@ -245,17 +280,6 @@ fn no_name(error: &io::Error) -> DialError {
         Some(_) => not_connected(error),
         None if why.contains("Temporary failure") => DialError::PathLost(why),
         None => DialError::NameNotFound,
-    }
-}
-
-fn not_connected(error: &io::Error) -> DialError {
-    match Errno::from_io_error(error) {
-        Some(Errno::CONNREFUSED | Errno::CONNRESET) => DialError::Refused,
-        Some(Errno::TIMEDOUT) => DialError::TimedOut,
-        Some(Errno::HOSTUNREACH | Errno::NETUNREACH) => DialError::Unreachable,
-        Some(Errno::ACCESS | Errno::PERM) => DialError::Denied,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::ADDRNOTAVAIL) => DialError::Limit(error.to_string()),
-        _ => DialError::PathLost(error.to_string()),
     }
 }
 
@@ -288,10 +312,15 @@ fn no_engine(path: &Path, error: &io::Error) -> Unobserved {
 
 /// One connection per question: the engine is on this machine, and a bound on bytes then bounds one answer.
 async fn over_socket(path: PathBuf, request: BollardRequest) -> Result<Response<Incoming>, bollard::errors::Error> {
-    let stream = Bounded::new(UnixStream::connect(path).await?, ENGINE_BYTES).with_surcharge(parsed);
+    // A connection that becomes a helper's standard input and output is bounded by those who talk over it.
+    let (max, surcharge): (u64, fn(&[u8]) -> u64) = match request.headers().contains_key(UPGRADE) {
+        true => (u64::MAX, |_| 0),
+        false => (ENGINE_BYTES, parsed),
+    };
+    let stream = Bounded::new(UnixStream::connect(path).await?, max).with_surcharge(surcharge);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the answer, or as soon as nobody waits for it any more.
-    tokio::spawn(connection);
+    tokio::spawn(connection.with_upgrades());
     let (mut parts, body) = request.into_parts();
     if let Some(path) = parts.uri.path_and_query() {
         parts.uri = path.clone().into();
@@ -363,15 +392,7 @@ Main:
     }
 
     #[test]
-    fn what_the_system_says_of_a_dial_has_one_meaning() {
-        let said = |errno: Errno| not_connected(&io::Error::from(errno));
-        assert_eq!(said(Errno::CONNREFUSED), DialError::Refused);
-        assert_eq!(said(Errno::TIMEDOUT), DialError::TimedOut);
-        assert_eq!(said(Errno::HOSTUNREACH), DialError::Unreachable);
-        assert_eq!(said(Errno::NETUNREACH), DialError::Unreachable);
-        assert_eq!(said(Errno::PERM), DialError::Denied);
-        assert!(matches!(said(Errno::MFILE), DialError::Limit(_)));
-        assert!(matches!(said(Errno::ADDRNOTAVAIL), DialError::Limit(_)));
+    fn a_name_without_an_address_is_told_from_one_that_nobody_could_be_asked_about() {
         let words = |words: &str| no_name(&io::Error::other(words.to_owned()));
         assert_eq!(words("failed to lookup address information: Name or service not known"), DialError::NameNotFound);
         assert!(matches!(words("… Temporary failure in name resolution"), DialError::PathLost(_)));
@@ -379,8 +400,9 @@ Main:
 
     #[tokio::test]
     async fn there_is_no_outside_to_dial_from() {
-        let dialled = Local::new(None).dial(&Place::Outside, "127.0.0.1", 1, Duration::from_secs(1)).await;
-        assert!(matches!(dialled.err(), Some(DialError::PathLost(_))));
+        let pace = Pace::patient(Duration::from_secs(1));
+        let dial = Local::new(None).dial(&Place::Outside, "127.0.0.1", 1, &pace).await;
+        assert!(matches!(dial.outcome.err(), Some(DialError::PathLost(_))));
     }
 
     #[tokio::test]

@@ -1,7 +1,11 @@
 //! Ways to reach a machine. A vm is a way to dial, a way to its Docker engine, a way to run a command and a way to
 //! read a file; no probe knows which of them it stands on.
 
+pub mod connect;
+pub mod helper;
+mod inside;
 pub mod local;
+mod names;
 
 use std::io;
 use std::net::IpAddr;
@@ -13,9 +17,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::evidence::{Machine, Unobserved};
+use crate::vm::connect::Pace;
 
 /// A connection to a service on, or seen from, the machine.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -129,15 +135,15 @@ pub enum Place {
 /// A student's machine.
 #[async_trait]
 pub trait Vm: Send + Sync {
-    /// Opens a TCP connection from `from` to port `port` of `host`, an IP address or a host name.
-    /// Waits no longer than `patience`.
-    async fn dial(
-        &self,
-        from: &Place,
-        host: &str,
-        port: u16,
-        patience: Duration,
-    ) -> Result<Box<dyn ByteStream>, DialError>;
+    /// Makes ready to dial from `place`; `false` when there is no such place any more.
+    async fn stand(&self, place: &Place) -> Result<bool, Unobserved>;
+
+    /// Opens a TCP connection from `from`, where labrun [stands](Vm::stand), to port `port` of `host`, an IP address
+    /// or a name as it is known there. Tries at `pace`, and takes a few seconds more for the name at most.
+    async fn dial(&self, from: &Place, host: &str, port: u16, pace: &Pace) -> Dial;
+
+    /// Gives up every place, when the run is over.
+    async fn leave(&self);
 
     /// A client of the machine's Docker engine, its API version negotiated.
     async fn docker(&self) -> Result<Docker, Unobserved>;
@@ -167,8 +173,24 @@ pub trait Vm: Send + Sync {
     fn machine(&self) -> Machine;
 }
 
+/// What became of dialling.
+pub struct Dial {
+    /// The network namespace it was dialled from, `net:[4026532491]`, where that is another than labrun's own.
+    pub namespace: Option<String>,
+    /// The connection, or why there is none.
+    pub outcome: Result<Dialled, DialError>,
+}
+
+/// A connection that came about.
+pub struct Dialled {
+    /// The connection.
+    pub stream: Box<dyn ByteStream>,
+    /// The time from the attempt that succeeded to its success.
+    pub round_trip: Duration,
+}
+
 /// Why a connection did not come about.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum DialError {
     /// Somebody answered that nobody listens there.
     #[error("connection refused")]

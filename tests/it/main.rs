@@ -12,3 +12,4 @@ mod replay;
 mod schema;
 mod selftest;
 mod student_vm;
+mod vantages;
