@@ -1,5 +1,8 @@
 //! Expectations: data evaluated over facts by one total, bounded function. Never sees the machine.
 
+mod held;
+mod networks;
+
 use std::str::FromStr;
 
 use regex::{Regex, RegexBuilder};
@@ -7,6 +10,7 @@ use serde_json::Value;
 
 use crate::decode::Decode;
 use crate::error::suggestion;
+use crate::expect::held::Held;
 use crate::node::{Node, Tree};
 use crate::reference::{self, Path, Scope};
 use crate::text::Text;
@@ -33,6 +37,9 @@ enum Matcher {
     OneOf(Vec<Value>),
     Matches(Regex),
     Contains(Value),
+    SameSet(Value),
+    WithinNetwork(Value),
+    SameNetwork(Value),
     AtLeast(Value),
     AtMost(Value),
     Before(Value),
@@ -53,9 +60,24 @@ enum Item {
 }
 
 /// The matchers that authors write.
-pub const MATCHERS: [&str; 14] = [
-    "equals", "not", "one_of", "matches", "contains", "at_least", "at_most", "before", "after", "length", "any",
-    "every", "none", "exists",
+pub const MATCHERS: [&str; 17] = [
+    "equals",
+    "not",
+    "one_of",
+    "matches",
+    "contains",
+    "same_set",
+    "within_network",
+    "same_network",
+    "at_least",
+    "at_most",
+    "before",
+    "after",
+    "length",
+    "any",
+    "every",
+    "none",
+    "exists",
 ];
 
 /// Says whether a path may be named, or what is wrong with it and what was probably meant.
@@ -156,6 +178,9 @@ impl Reader<'_> {
                     _ => return self.wrong(value, "`matches` is a regular expression in quotes"),
                 },
                 "contains" => Matcher::Contains(value.to_json()),
+                "same_set" => Matcher::SameSet(value.to_json()),
+                "within_network" => Matcher::WithinNetwork(value.to_json()),
+                "same_network" => Matcher::SameNetwork(value.to_json()),
                 "at_least" => Matcher::AtLeast(value.to_json()),
                 "at_most" => Matcher::AtMost(value.to_json()),
                 "before" => Matcher::Before(value.to_json()),
@@ -212,53 +237,6 @@ fn last_line(text: &str) -> &str {
 }
 
 // ---- evaluating ----------------------------------------------------------------------------------------------
-
-/// The truth of a matcher over one value: like [`Truth`], before anybody has words for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
-    Yes,
-    No,
-    /// The value was cut before the answer.
-    Unsure,
-    /// There is nothing it could be about, so that it holds neither way round.
-    Void,
-}
-
-impl Held {
-    fn from(held: bool) -> Held {
-        if held { Held::Yes } else { Held::No }
-    }
-
-    fn not(self) -> Held {
-        match self {
-            Held::Yes => Held::No,
-            Held::No => Held::Yes,
-            neither => neither,
-        }
-    }
-
-    /// Yes if all are; no if any is not; else what stands against saying yes.
-    fn all(each: impl IntoIterator<Item = Held>) -> Held {
-        let mut all = Held::Yes;
-        for held in each {
-            match (held, all) {
-                (Held::No, _) => return Held::No,
-                (Held::Void, _) | (Held::Unsure, Held::Yes) => all = held,
-                _ => {}
-            }
-        }
-        all
-    }
-
-    fn any(each: impl IntoIterator<Item = Held>) -> Held {
-        Held::all(each.into_iter().map(Held::not)).not()
-    }
-
-    /// What was found in a cut value is there; what was not found may be beyond the cut.
-    fn unless_cut(self, cut: bool) -> Held {
-        if cut && self == Held::No { Held::Unsure } else { self }
-    }
-}
 
 impl Expectation {
     /// Evaluates over `scope`.
@@ -394,6 +372,20 @@ impl Matcher {
                 };
                 Held::from(found).unless_cut(cut)
             }
+            Matcher::SameSet(wanted) => match (value, operand(wanted)) {
+                (_, None) => Held::Void,
+                (Value::Array(_), Some(_)) if cut => Held::Unsure,
+                (Value::Array(items), Some(Value::Array(wanted))) => Held::from(same_set(items, &wanted)),
+                _ => Held::No,
+            },
+            Matcher::WithinNetwork(wanted) => match operand(wanted) {
+                None => Held::Void,
+                Some(wanted) => Held::from(fits_a_network(value, &wanted, networks::is_within)),
+            },
+            Matcher::SameNetwork(wanted) => match operand(wanted) {
+                None => Held::Void,
+                Some(wanted) => Held::from(fits_a_network(value, &wanted, networks::is_same)),
+            },
             Matcher::AtLeast(wanted) => compare(wanted, std::cmp::Ordering::is_ge),
             Matcher::AtMost(wanted) => compare(wanted, std::cmp::Ordering::is_le),
             Matcher::Before(wanted) => compare(wanted, std::cmp::Ordering::is_lt),
@@ -440,6 +432,9 @@ impl Matcher {
             }
             Matcher::Matches(regex) => said("tiene la forma", "matches", &regex.as_str().into()),
             Matcher::Contains(wanted) => said("contiene", "contains", wanted),
+            Matcher::SameSet(wanted) => said("tiene, en cualquier orden,", "has, in any order,", wanted),
+            Matcher::WithinNetwork(wanted) => said("está en la red", "lies in the network", wanted),
+            Matcher::SameNetwork(wanted) => said("es la red", "is the network", wanted),
             Matcher::AtLeast(wanted) => said("es al menos", "is at least", wanted),
             Matcher::AtMost(wanted) => said("es a lo sumo", "is at most", wanted),
             Matcher::Before(wanted) => said("es anterior a", "is before", wanted),
@@ -490,6 +485,22 @@ fn same(a: &Value, b: &Value) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) => a == b,
         _ => a == b,
+    }
+}
+
+/// Whether two lists hold the same, whatever the order and however often.
+fn same_set(one: &[Value], other: &[Value]) -> bool {
+    let holds = |all: &[Value], item: &Value| all.iter().any(|known| same(known, item));
+    one.iter().all(|item| holds(other, item)) && other.iter().all(|item| holds(one, item))
+}
+
+/// Whether a text fits a network, or one of several.
+fn fits_a_network(value: &Value, wanted: &Value, fits: fn(&str, &str) -> bool) -> bool {
+    let Value::String(text) = value else { return false };
+    match wanted {
+        Value::String(network) => fits(text, network),
+        Value::Array(networks) => networks.iter().filter_map(Value::as_str).any(|network| fits(text, network)),
+        _ => false,
     }
 }
 
@@ -550,6 +561,10 @@ mod tests {
             ("a: {matches: '^post'}", json!("postgres"), json!("a postgres")),
             ("a: {contains: st}", json!("test"), json!("toast".to_uppercase())),
             ("a: {contains: 2}", json!([1, 2]), json!([1, 3])),
+            ("a: {same_set: [1, x]}", json!(["x", 1.0, "x"]), json!(["x", 1, 2])),
+            ("a: {within_network: 10.1.0.0/16}", json!("10.1.2.3"), json!("10.2.2.3")),
+            ("a: {within_network: [10.1.0.0/16, 10.2.0.0/16]}", json!("10.2.2.3"), json!(["10.1.2.3"])),
+            ("a: {same_network: [10.1.0.0/16]}", json!("10.1.2.3/16"), json!("10.1.2.3")),
             ("a: {at_least: 2}", json!(2), json!(1.9)),
             ("a: {at_most: 2}", json!(2), json!("1")),
             ("a: {before: \"${box.created}\"}", json!("2026-01-01T00:00:04Z"), json!("2026-01-01T00:00:05Z")),
@@ -618,6 +633,7 @@ mod tests {
             "a: {length: 1}",
             "a: [x]",
             "a: {every: {equals: x}}",
+            "a: {same_set: [x]}",
             "not: {a: {contains: y}}",
         ] {
             assert!(matches!(check(yaml, cut.clone()), Truth::Unsure(_)), "{yaml}");

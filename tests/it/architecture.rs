@@ -24,7 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("library", &["error", "lab", "source"]),
     ("reference", &["evidence"]),
     ("student", &["error", "node", "source", "text"]),
-    ("expect", &["decode", "error", "node", "reference", "text", "verdict"]),
+    ("expect", &["decode", "error", "expect", "node", "reference", "text", "verdict"]),
     (
         "plan",
         &[
