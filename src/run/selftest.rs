@@ -24,7 +24,7 @@ pub async fn selftest(args: Selftest, environment: &Environment) -> Result<ExitC
     let library = Library::of_folder(&folder)?;
     let subjects = subjects(&args, &folder, &library)?;
     check_worlds(&args.only, &subjects)?;
-    let kit = kit(&args, &library, environment)?;
+    let kit = kit(&args, &folder, &library, environment)?;
     let images = args.makers.images.iter().map(|image| Maker::image(image));
     let makers: Vec<Maker> = images.chain(args.makers.commands.iter().map(|line| Maker::command(line))).collect();
 
@@ -144,7 +144,7 @@ fn check_options(subject: &Subject) -> Result<(), Error> {
     Ok(())
 }
 
-/// The world files of a folder, by name.
+/// The YAML files of a folder, by name.
 fn names(folder: &Path) -> Result<Vec<String>, Error> {
     let failed = |error| Error::File { path: folder.display().to_string(), error };
     let mut names = Vec::new();
@@ -171,7 +171,7 @@ fn check_worlds(only: &[String], subjects: &[Subject]) -> Result<(), Error> {
 }
 
 /// Lays out what is put into the machines.
-fn kit(args: &Selftest, library: &Library, environment: &Environment) -> Result<Kit, Error> {
+fn kit(args: &Selftest, folder: &Path, library: &Library, environment: &Environment) -> Result<Kit, Error> {
     let failed = |path: &Path| {
         let path = path.display().to_string();
         move |error| Error::File { path, error }
@@ -183,13 +183,17 @@ fn kit(args: &Selftest, library: &Library, environment: &Environment) -> Result<
     std::fs::metadata(&labrun).map_err(failed(&labrun))?;
     let share =
         tempfile::Builder::new().prefix("labrun-").tempdir().map_err(failed(&PathBuf::from("a temporary folder")))?;
-    for (name, sources) in [("labs", library.labs()), ("checks", library.checks())] {
-        let folder = share.path().join(name);
-        std::fs::create_dir(&folder).map_err(failed(&folder))?;
-        for (id, source) in sources {
-            let path = folder.join(format!("{id}.yaml"));
-            write_file(&path, &source.text)?;
-        }
+    let (labs, checks) = (share.path().join("labs"), share.path().join("checks"));
+    for folder in [&labs, &checks] {
+        std::fs::create_dir(folder).map_err(failed(folder))?;
+    }
+    // All that lies beside the labs, whatever it is: it is theirs.
+    for name in names(folder)? {
+        let file = format!("{name}.yaml");
+        write_file(&labs.join(&file), &read_source(&folder.join(&file))?.text)?;
+    }
+    for (name, source) in library.checks() {
+        write_file(&checks.join(format!("{name}.yaml")), &source.text)?;
     }
     Ok(Kit { labrun, share, env: environment.everything.clone() })
 }
