@@ -335,7 +335,7 @@ impl Matcher {
     /// `cut` says that `value` is only the beginning of what there is.
     fn held(&self, value: Option<&Value>, cut: bool, scope: &Scope) -> Held {
         if let Matcher::Exists(wanted) = self {
-            return Held::from(value.is_some() == *wanted);
+            return if cut && value.is_none() { Held::Unsure } else { Held::from(value.is_some() == *wanted) };
         }
         if let Matcher::Not(inner) = self {
             return inner.held(value, cut, scope).not();
@@ -344,7 +344,7 @@ impl Matcher {
             return Held::all(all.iter().map(|matcher| matcher.held(value, cut, scope)));
         }
         // Nothing is not something else: an absent fact proves no negative claim either.
-        let Some(value) = value else { return Held::Void };
+        let Some(value) = value else { return if cut { Held::Unsure } else { Held::Void } };
         let operand = |operand: &Value| known(operand, scope);
         let compare = |wanted: &Value, accept: fn(std::cmp::Ordering) -> bool| {
             let Some(wanted) = operand(wanted) else { return Held::Void };
@@ -641,6 +641,12 @@ mod tests {
         holds("a: {contains: x}", cut.clone());
         fails("a: {none: {equals: x}}", cut.clone());
         fails("a: {every: {equals: y}}", cut);
+        // As is what lies beyond the cut altogether.
+        let cut = json!({"a": null, "h": {"x": 1}, "truncated": ["a", "h"]});
+        for yaml in ["a: 1", "a: {exists: true}", "a: {exists: false}", "a: {at_least: 1}", "h.y: 1", "not: {h.y: 1}"] {
+            assert!(matches!(check(yaml, cut.clone()), Truth::Unsure(_)), "{yaml}");
+        }
+        holds("h.x: {exists: true}", cut);
     }
 
     #[test]
