@@ -142,12 +142,17 @@ impl<'a> Sequence<'a> {
         self.last = Exchange::default();
         self.lead = None;
         self.path.clone_from(&asked.path);
-        let (stream, address) = match self.cx.dial(&self.http.to).await? {
-            Dialled::Not(facts) => {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let (stream, address) = match self.cx.within(left, self.cx.dial(&self.http.to)).await?.transpose()? {
+            None => {
+                self.connection.insert("connection".to_owned(), json!("timed_out"));
+                return Ok(());
+            }
+            Some(Dialled::Not(facts)) => {
                 self.connection = facts;
                 return Ok(());
             }
-            Dialled::Connected { stream, address, facts } => {
+            Some(Dialled::Connected { stream, address, facts }) => {
                 self.connection = facts;
                 (Bounded::new(stream, MAX_READ), address)
             }
