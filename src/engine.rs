@@ -2,6 +2,7 @@
 //! together was seen together. Resolves the names that labs use; judges nothing.
 
 mod inspected;
+mod logs;
 mod names;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +26,7 @@ use crate::vm::helper::NAME_PREFIX;
 
 pub use bollard::container::PathStatResponse as PathStat;
 
+pub use logs::Printed;
 pub use names::{Resolution, published_port};
 
 use names::{Candidate, choose, pick};

@@ -2,6 +2,7 @@
 //! A kind is one file named by the word users write, and one row in [`KINDS`].
 
 mod answer;
+mod balance;
 mod command;
 mod compose;
 mod container;
@@ -49,6 +50,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<reach::Reach>(),
     Kind::of::<postgres::Postgres>(),
     Kind::of::<http::Http>(),
+    Kind::of::<balance::Balance>(),
     Kind::of::<sockets::Sockets>(),
     Kind::of::<processes::Processes>(),
     Kind::of::<routes::Routes>(),

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod authoring;
+mod balance;
 mod cli;
 mod docs;
 mod faults;
