@@ -455,6 +455,11 @@ mod testing {
 
     /// The same, with a memory of what was seen before.
     pub async fn look_with(memory: &dyn Memory, kind: &str, args: Value) -> Result<Facts, Unobserved> {
+        standing(memory, async |cx| Kind::named(kind).unwrap().observe(args, cx).await).await
+    }
+
+    /// What `look` comes to within a second of patience.
+    pub async fn standing<T>(memory: &dyn Memory, look: impl AsyncFnOnce(&Context) -> T) -> T {
         let vm = Local::new(Some("unix:///nonexistent/docker.sock".into()));
         let deadline = Instant::now() + Duration::from_secs(20);
         let engine = Engine::new(&vm, deadline);
@@ -462,7 +467,7 @@ mod testing {
         let student = Student::default();
         let cx =
             Context { vm: &vm, engine: &engine, memory, from: &Vantage::Vm, student: &student, patience, deadline };
-        Kind::named(kind).unwrap().observe(args, &cx).await
+        look(&cx).await
     }
 
     /// The port of a server that treats each connection as `serve` does.

@@ -70,14 +70,7 @@ impl Instance {
             return None;
         }
         // Its counters are read where its processes are, wherever the requests come from.
-        let here = Context {
-            vm: cx.vm,
-            engine: cx.engine,
-            memory: cx.memory,
-            from: &Vantage::Vm,
-            patience: cx.patience,
-            deadline: cx.deadline,
-        };
+        let here = Context { from: &Vantage::Vm, ..*cx };
         inside::look(&here, Some(&self.name), passive_opens).await.ok().and_then(|(_, opens)| opens)
     }
 

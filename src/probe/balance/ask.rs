@@ -192,31 +192,21 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::engine::Engine;
     use crate::memory::OfThisRun;
-    use crate::probe::testing::server;
-    use crate::vantage::Vantage;
-    use crate::vm::local::Local;
+    use crate::probe::testing::{server, standing};
 
     /// Asks `port`, each number once, within `time`; and 20 on one connection.
     async fn ask(port: u16, numbers: u16, time: Duration) -> (Answers, usize, String) {
-        let vm = Local::new(Some("unix:///nonexistent/docker.sock".into()));
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let cx = Context {
-            vm: &vm,
-            engine: &Engine::new(&vm, deadline),
-            memory: &OfThisRun::default(),
-            from: &Vantage::Vm,
-            patience: Duration::from_secs(1),
-            deadline,
-        };
         let to = format!("localhost:{port}").parse().unwrap();
         let path = Path::default();
-        let asking = Asking::new(&cx, &to, &path);
-        let answers = asking.separately(0..numbers, time).await.unwrap();
-        let numbers: Vec<u16> = (300..320).collect();
-        let on_one = asking.on_one_connection(&numbers, Duration::from_secs(1)).await.unwrap();
-        (answers, on_one, asking.mark)
+        standing(&OfThisRun::default(), async |cx| {
+            let asking = Asking::new(cx, &to, &path);
+            let answers = asking.separately(0..numbers, time).await.unwrap();
+            let numbers: Vec<u16> = (300..320).collect();
+            let on_one = asking.on_one_connection(&numbers, Duration::from_secs(1)).await.unwrap();
+            (answers, on_one, asking.mark)
+        })
+        .await
     }
 
     #[tokio::test]
