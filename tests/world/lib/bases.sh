@@ -54,6 +54,8 @@ base_sources() {
   security=$(base_mirror Debian-Security)
   [ -n "$main" ] || die "no Debian mirror in the host's apt sources; name one in LABRUN_WORLD_MIRROR"
   echo "deb $signed $main $suite main"
+  # Its updates are sid itself.
+  [ "$suite" != sid ] || return 0
   echo "deb $signed $main $suite-updates main"
   [ -z "$security" ] || echo "deb $signed $security $suite-security main"
 }
@@ -68,6 +70,7 @@ base_tools() {
   local want=()
   command -v mmdebstrap >/dev/null || want+=(mmdebstrap)
   [ -n "$(base_mirror Debian)" ] || quietly apt-update as_root apt-get update
-  ls /usr/share/keyrings/debian-archive-"$1"-stable.* >/dev/null 2>&1 || want+=(debian-archive-keyring)
+  # sid is signed with the newest release's keys.
+  ls /usr/share/keyrings/debian-archive-"${1/sid/trixie}"-stable.* >/dev/null 2>&1 || want+=(debian-archive-keyring)
   [ ${#want[@]} = 0 ] || { step "installing on the host: ${want[*]}"; apt_install "${want[@]}"; }
 }

@@ -3,7 +3,8 @@
 
 STATE="${LABRUN_WORLD_HOME:-$HOME/.cache/labrun-world}"
 NS=labrun-world                         # our namespace among the images, our label on everything
-ENGINES="26 20"                         # the engine versions a student VM can have
+ENGINES="26 20"                         # the engine versions a student VM can have: `all`
+LATER_ENGINES="28"                      # and those that are made only when asked for by number
 
 BUILT=                                  # has this setup made anything new?
 
@@ -58,5 +59,5 @@ lock_world() {
 engine_list() { if [ "$1" = all ]; then echo "$ENGINES"; else check_engine_name "$1"; echo "$1"; fi; }
 
 check_engine_name() {
-  case " $ENGINES " in *" $1 "*) ;; *) usage_error "no such engine: $1 (there are: $ENGINES)" ;; esac
+  case " $ENGINES $LATER_ENGINES " in *" $1 "*) ;; *) usage_error "no such engine: $1 (there are: $ENGINES $LATER_ENGINES)" ;; esac
 }

@@ -44,7 +44,8 @@ image_build() {
 # Our images of older recipes; docker keeps those that a VM still runs.
 images_forget_old() {
   local keep image
-  keep=$(for name in base fat vm-26 vm-20; do base_image "$name"; done
+  # shellcheck disable=SC2046,SC2086  # lists
+  keep=$(for name in base fat $(printf 'vm-%s ' $ENGINES $LATER_ENGINES); do base_image "$name"; done
          rows "$TABLE" | while read -r name _; do image_ref "$name"; done)
   d images --filter "label=$NS" --format '{{.Repository}}:{{.Tag}}' | grep "^$NS/" | grep -v "^$NS/vm:" |
     grep -vxF "$keep" | while read -r image; do d rmi "$image" >/dev/null 2>&1; done
