@@ -76,9 +76,9 @@ impl TestedCheck {
         !self.outcomes.contains(&Outcome::Fail) && !self.is_never_judged()
     }
 
-    /// Whether it is left to somebody or something else wherever it is not blocked.
+    /// Whether it is left to somebody or something else wherever it is not blocked or unknown.
     pub fn is_never_judged(&self) -> bool {
-        let left = [Outcome::Deferred, Outcome::Blocked];
+        let left = [Outcome::Deferred, Outcome::Blocked, Outcome::Unknown];
         self.outcomes.contains(&Outcome::Deferred) && self.outcomes.iter().all(|outcome| left.contains(outcome))
     }
 }

@@ -52,8 +52,9 @@ fn never_judged_so(worlds: &Worlds, wanted: Outcome) -> Vec<&str> {
     names.dedup();
     names.retain(|name| {
         let outcomes: Vec<Outcome> = all().filter(|(known, _)| known == name).map(|(_, outcome)| outcome).collect();
-        let is_deferred = outcomes.contains(&Outcome::Deferred)
-            && outcomes.iter().all(|outcome| [Outcome::Deferred, Outcome::Blocked].contains(outcome));
+        let open = [Outcome::Deferred, Outcome::Blocked, Outcome::Unknown];
+        let is_deferred =
+            outcomes.contains(&Outcome::Deferred) && outcomes.iter().all(|outcome| open.contains(outcome));
         !is_deferred && !outcomes.contains(&wanted)
     });
     names

@@ -138,6 +138,40 @@ fn whatever_comes_out_otherwise_than_written_is_shown_and_ends_with_1() {
 }
 
 #[test]
+fn all_that_lie_beside_the_labs_are_played_when_none_is_named() {
+    let machines = Folders::new();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("labs/worlds")).unwrap();
+    for file in ["labs/flags.yaml", "labs/marks.yaml", "labs/worlds/journey.yaml", "labs/worlds/marks.yaml"] {
+        std::fs::copy(cases().join(file), folder.path().join(file)).unwrap();
+    }
+    let mut labrun = machines.command(&["--jobs", "3", "--vm-image", "some/image", "--format", "json"]);
+    let result = result(&labrun.current_dir(folder.path()).output().unwrap());
+    assert_eq!(result.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["journey", "marks"]);
+    assert!(result.sound && result.jobs == 3, "{result:#?}");
+}
+
+#[test]
+fn the_binary_carries_labs_and_none_of_their_worlds() {
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_labrun")).unwrap();
+    let holds = |text: &str| binary.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let line_of = |file: &str, beginning: &str| {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        text.lines().find(|line| line.starts_with(beginning)).unwrap().to_owned()
+    };
+    assert!(holds(&line_of("labs/lab2.yaml", "          es: \"existe el volumen")));
+    assert!(!holds(&line_of("labs/worlds/lab2.yaml", "    about: {es: '-v ams-vol, sin la ruta'")));
+    let output = Command::new(env!("CARGO_BIN_EXE_labrun"))
+        .current_dir(root.join("src"))
+        .args(["selftest", "lab2", "--vm-image", "x"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("worlds lie beside the labs, and those built in have none"));
+}
+
+#[test]
 fn a_check_that_nothing_trips_ends_with_1_unless_only_some_worlds_were_played() {
     let machines = Folders::new();
     let output = machines.selftest(&["untripped", "--vm-image", "some/image"]);
@@ -162,6 +196,7 @@ fn a_check_that_is_only_deferred_or_blocked_is_no_untested_one() {
         (&[Outcome::Fail, Outcome::Pass][..], false, false),
         (&[Outcome::Blocked, Outcome::Pass], true, false),
         (&[Outcome::Blocked, Outcome::Deferred], false, true),
+        (&[Outcome::Unknown, Outcome::Deferred], false, true),
         (&[Outcome::Deferred, Outcome::Pass], true, false),
         (&[], true, false),
     ] {
