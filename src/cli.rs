@@ -62,7 +62,13 @@ pub struct Check {
     /// Judge by what is seen now alone: credit nothing that earlier runs on this machine saw to hold.
     #[arg(long)]
     pub fresh: bool,
-    /// The time for the whole run.
+    /// Also judge what can only be seen by stopping containers for a moment; they are left as they were.
+    #[arg(long)]
+    pub disruptive: bool,
+    /// Also judge what can only be seen by bringing it up from nothing; it is removed afterwards.
+    #[arg(long)]
+    pub from_zero: bool,
+    /// The time for the whole run; that for `--disruptive` and `--from-zero` comes on top.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub timeout: std::time::Duration,
     /// How the report is written, and where the labs are.

@@ -1,6 +1,7 @@
 //! The Docker engine as of one round: listed once, inspected on demand and once each, so that everything judged
 //! together was seen together. Resolves the names that labs use; judges nothing.
 
+mod hands;
 mod inspected;
 mod logs;
 mod names;
@@ -26,6 +27,7 @@ use crate::vm::helper::NAME_PREFIX;
 
 pub use bollard::container::PathStatResponse as PathStat;
 
+pub use hands::{Hands, Owner};
 pub use logs::Printed;
 pub use names::{Resolution, published_port};
 

@@ -45,6 +45,9 @@ pub struct Evidence {
     /// rounds.
     #[serde(default)]
     pub looked: BTreeMap<String, u32>,
+    /// What the run was allowed to do to the machine; checks that need more are deferred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<OptIn>,
     /// Whether the teacher's course counts what the student's own machine says of earlier runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub self_reported_counts: bool,
@@ -53,6 +56,16 @@ pub struct Evidence {
     pub credit: Vec<Credit>,
     /// The answers, one per distinct question.
     pub observations: Vec<Observation>,
+}
+
+/// What a run does to the machine only when it is asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptIn {
+    /// Stopping containers for a moment, and putting them back (`--disruptive`).
+    Disruptive,
+    /// Bringing something up from nothing, and removing it (`--from-zero`).
+    FromZero,
 }
 
 /// A check that an earlier run saw to hold.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::evidence::{Cause, CreditSource, Evidence, Facts, Machine, Observation, RUN, Seen};
+use crate::evidence::{Cause, CreditSource, Evidence, Facts, Observation, OptIn, RUN, Seen};
 use crate::expect::Truth;
 use crate::plan::{Ask, JudgedBy, Plan, PlannedAdvice, PlannedCheck, PlannedStep, PlannedWord};
 use crate::reference::Scope;
@@ -219,6 +219,10 @@ fn failed_control() -> Text {
 /// The look that decides: the first one that holds, else the last one.
 fn decisive<'e>(check: &'e PlannedCheck, answers: &Answers<'e>) -> Look<'e> {
     let last = answers.last_round(check);
+    if check.opt_in().is_some() {
+        // It was asked once, after everything else.
+        return Look::at(check, answers, last);
+    }
     let mut look = Look::at(check, answers, 0);
     while !matches!(look.finding, Finding::Pass) && look.until < last {
         let next = Look::at(check, answers, look.until + 1);
@@ -254,7 +258,7 @@ fn judge_step(
     let mut points = Score::default();
     let mut checks: Vec<CheckResult> = Vec::new();
     for check in &step.checks {
-        let live = judge_check(check, answers, &evidence.machine, known);
+        let live = judge_check(check, answers, evidence, known);
         // What needs it needs it now: credit is for what was done, not a thing to build on.
         known.insert(live.address.clone(), live.outcome);
         let result = with_credit(live, evidence);
@@ -273,7 +277,7 @@ fn judge_step(
 fn judge_check(
     check: &PlannedCheck,
     answers: &Answers,
-    machine: &Machine,
+    evidence: &Evidence,
     known: &BTreeMap<String, Outcome>,
 ) -> CheckResult {
     let look = decisive(check, answers);
@@ -305,7 +309,7 @@ fn judge_check(
         let to = left_to_the_teacher(check.word.as_ref().filter(|_| answer.is_none()));
         return CheckResult { outcome: Outcome::Deferred, expected: Vec::new(), deferred: Some(to), answer, ..result };
     }
-    if let Some(to) = deferred_to(check, machine) {
+    if let Some(to) = deferred_to(check, evidence) {
         return CheckResult { outcome: Outcome::Deferred, deferred: Some(to), ..result };
     }
     let needed = |wanted: &[Outcome]| -> Vec<String> {
@@ -381,12 +385,26 @@ fn with_credit(live: CheckResult, evidence: &Evidence) -> CheckResult {
 }
 
 /// To whom a check is left that this run is not meant to judge.
-fn deferred_to(check: &PlannedCheck, machine: &Machine) -> Option<Text> {
-    (!machine.outside && check.asks_from_outside()).then(|| {
-        Text::new(
+fn deferred_to(check: &PlannedCheck, evidence: &Evidence) -> Option<Text> {
+    if !evidence.machine.outside && check.asks_from_outside() {
+        return Some(Text::new(
             "sólo se ve desde afuera de la VM: lo juzga quien corra labrun desde otra máquina",
             "it can only be seen from outside the VM: whoever runs labrun from another machine judges it",
-        )
+        ));
+    }
+    let needed = check.opt_in().filter(|needed| !evidence.allowed.contains(needed))?;
+    Some(match needed {
+        OptIn::Disruptive => Text::new(
+            "para verlo hay que detener contenedores por un momento, que después quedan como estaban: \
+             lo juzga `labrun check --disruptive`",
+            "to see it, containers have to be stopped for a moment, and are left as they were: \
+             `labrun check --disruptive` judges it",
+        ),
+        OptIn::FromZero => Text::new(
+            "para verlo hay que levantar todo desde cero, al lado de lo que corre: lo juzga `labrun check --from-zero`",
+            "to see it, everything has to be brought up from nothing, beside what runs: \
+             `labrun check --from-zero` judges it",
+        ),
     })
 }
 

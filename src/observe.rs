@@ -19,7 +19,7 @@ use crate::evidence::{self, Cause, Evidence, Facts, Observation, Question, RUN, 
 use crate::judge::{Answers, Standing, standing};
 use crate::memory::Memory;
 use crate::plan::{Ask, Plan, PlannedCheck};
-use crate::probe::{Context, Kind};
+use crate::probe::{Consent, Context, Kind};
 use crate::reference::Scope;
 use crate::student::Student;
 use crate::vm::Vm;
@@ -58,46 +58,42 @@ const CONCURRENT: usize = 16;
 const MAX_KEPT: usize = 16 << 20;
 
 /// Looks at everything the plans ask about. Never fails: what could not be seen is recorded as such.
-/// What must not be asked twice is left in `memory`.
+/// What must not be asked twice is left in `memory`; nothing is done to the machine without `consent`.
 pub async fn observe(
     plans: &[Plan],
     vm: &dyn Vm,
     memory: &dyn Memory,
+    consent: Consent<'_>,
     limits: Limits,
     brief: &Brief,
     progress: Progress<'_>,
 ) -> Evidence {
     let started = Timestamp::now();
-    let clock = Instant::now();
-    let deadline = clock + limits.run;
+    let deadline = Instant::now() + limits.run;
     let mut machine = vm.machine();
     let checks: Vec<&PlannedCheck> = plans.iter().flat_map(Plan::checks).collect();
     let can_ask = |check: &&PlannedCheck| vm.has_outside() || !check.asks_from_outside();
-    let mut pending: Vec<&PlannedCheck> = checks.iter().copied().filter(can_ask).collect();
-    let total = pending.len();
+    let is_opt_in = |check: &&PlannedCheck| check.opt_in().is_some();
+    let (opt_in, mut pending): (Vec<&PlannedCheck>, _) = checks.iter().copied().filter(can_ask).partition(is_opt_in);
+    let opt_in: Vec<_> =
+        opt_in.into_iter().filter(|check| check.opt_in().is_some_and(|needed| consent.to.contains(&needed))).collect();
+    let total = pending.len() + opt_in.len();
     let nonce = nonce();
     let run = evidence::run_facts(&nonce);
+    let looks =
+        Looks { vm, memory, brief, consent, limits, clock: Instant::now(), run: &run, once: RefCell::default() };
     let mut log = Log::new(MAX_KEPT);
     let mut looked: BTreeMap<String, u32> = BTreeMap::new();
     let mut settled = SettledIn::default();
-    // What is deferred keeps nobody waiting.
-    settled.0.extend(checks.iter().filter(|check| !can_ask(check)).map(|check| (check.address.as_str(), (0, true))));
+    // What is deferred, or comes last, keeps nobody waiting.
+    let others = checks.iter().filter(|check| !can_ask(check) || is_opt_in(check));
+    settled.0.extend(others.map(|check| (check.address.as_str(), (0, true))));
 
+    let mut next = 0;
     for round in 0.. {
+        next = round + 1;
         let engine = Engine::new(vm, deadline);
-        let asked = Round {
-            vm,
-            engine: &engine,
-            memory,
-            brief,
-            limits,
-            clock,
-            deadline,
-            number: round,
-            run: &run,
-            places: Semaphore::new(CONCURRENT),
-            answers: RefCell::default(),
-        };
+        let asked = looks.round(&engine, round, deadline);
         join_all(pending.iter().map(|check| asked.look(check))).await;
         if round == 0 {
             machine.engine = engine.version().await.ok();
@@ -105,7 +101,7 @@ pub async fn observe(
         asked.record(&mut log);
         looked.extend(pending.iter().map(|check| (check.address.clone(), round)));
         let answers = Answers::of(log.observations.values(), &run);
-        let now_ms = clock.elapsed().as_millis() as u64;
+        let now_ms = looks.clock.elapsed().as_millis() as u64;
         pending.retain(|check| {
             let standing = standing(check, &answers, round, now_ms);
             let again = match standing {
@@ -118,12 +114,29 @@ pub async fn observe(
             }
             again
         });
-        progress(total - pending.len(), total);
+        progress(total - pending.len() - opt_in.len(), total);
         let pause = Duration::from_millis(250).min(deadline.saturating_duration_since(Instant::now()));
         if pending.is_empty() || pause.is_zero() {
             break;
         }
         tokio::time::sleep(pause).await;
+    }
+    // What does something to the machine is asked once, alone, when nobody looks any more.
+    for (round, check) in (next..).zip(&opt_in) {
+        if !settled.is_in_vain(check) {
+            let limit = Kind::named(check.ask.probe).map_or(Duration::ZERO, |kind| kind.limit);
+            let deadline = Instant::now() + limit;
+            let engine = Engine::new(vm, deadline);
+            let asked = looks.round(&engine, round, deadline);
+            asked.look(check).await;
+            asked.record(&mut log);
+            looked.insert(check.address.clone(), round);
+            let answers = Answers::of(log.observations.values(), &run);
+            let now_ms = looks.clock.elapsed().as_millis() as u64;
+            let good = standing(check, &answers, round, now_ms) == Standing::Settled;
+            settled.0.insert(&check.address, (round, good));
+        }
+        progress(total - opt_in.len() + (round - next) as usize + 1, total);
     }
     let finished = Timestamp::now();
     vm.leave().await;
@@ -137,6 +150,7 @@ pub async fn observe(
         nonce,
         student: brief.student.id.clone(),
         remarks: brief.student.remarks.clone(),
+        allowed: consent.to.to_vec(),
         labs: plans.iter().map(subject).collect(),
         looked,
         self_reported_counts: false,
@@ -186,17 +200,31 @@ impl SettledIn<'_> {
     }
 }
 
-/// One round: every question at most once, all at the same time.
-struct Round<'a> {
+/// What all looks of a run have in common.
+struct Looks<'a> {
     vm: &'a dyn Vm,
-    engine: &'a Engine<'a>,
     memory: &'a dyn Memory,
     brief: &'a Brief,
+    consent: Consent<'a>,
     limits: Limits,
     clock: Instant,
+    run: &'a Facts,
+    /// What was seen by looks that did something to the machine, by question: nothing is done twice.
+    once: RefCell<BTreeMap<String, Sample>>,
+}
+
+impl Looks<'_> {
+    fn round<'r>(&'r self, engine: &'r Engine<'r>, number: u32, deadline: Instant) -> Round<'r> {
+        Round { of: self, engine, deadline, number, places: Semaphore::new(CONCURRENT), answers: RefCell::default() }
+    }
+}
+
+/// One round: every question at most once, all at the same time.
+struct Round<'a> {
+    of: &'a Looks<'a>,
+    engine: &'a Engine<'a>,
     deadline: Instant,
     number: u32,
-    run: &'a Facts,
     places: Semaphore,
     answers: RefCell<BTreeMap<String, Rc<Asked>>>,
 }
@@ -225,7 +253,7 @@ impl Round<'_> {
     }
 
     async fn ask(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Facts> {
-        let known = given.iter().map(|(name, facts)| (*name, facts)).chain([(RUN, self.run)]);
+        let known = given.iter().map(|(name, facts)| (*name, facts)).chain([(RUN, self.of.run)]);
         let scope = Scope { own: None, given: known.collect(), ..Scope::default() };
         let question = ask.question(&scope).ok()?;
         let asked = {
@@ -241,33 +269,59 @@ impl Round<'_> {
 
     async fn sample(&self, question: &Question) -> Sample {
         let place = self.places.acquire().await;
+        let Looks { vm, memory, brief, consent, limits, .. } = *self.of;
         let start = Instant::now();
         let left = self.deadline.saturating_duration_since(start);
         let cx = Context {
-            vm: self.vm,
+            vm,
             engine: self.engine,
-            memory: self.memory,
+            memory,
+            consent,
             from: &question.from,
-            student: &self.brief.student,
-            patience: self.limits.patience,
+            student: &brief.student,
+            patience: limits.patience,
             deadline: self.deadline,
         };
-        let looked = tokio::time::timeout(left.min(self.limits.probe), look(question, &cx)).await;
+        if Kind::named(&question.probe).is_some_and(|kind| kind.opt_in.is_some()) {
+            return self.sample_once(question, &cx).await;
+        }
+        let looked = tokio::time::timeout(left.min(limits.probe), look(question, &cx)).await;
         drop(place);
         let seen = match looked {
             Ok(Ok(facts)) => Seen::Facts(facts),
             Ok(Err(unobserved)) => Seen::Unobserved(unobserved),
-            Err(_) if left < self.limits.probe => Seen::Unobserved(Unobserved::out_of_time()),
+            Err(_) if left < limits.probe => Seen::Unobserved(Unobserved::out_of_time()),
             Err(_) => Seen::Unobserved(Unobserved::new(
                 Cause::Limit,
-                format!("la sonda no terminó en {} s", self.limits.probe.as_secs()),
-                format!("the probe did not end within {} s", self.limits.probe.as_secs()),
+                format!("la sonda no terminó en {} s", limits.probe.as_secs()),
+                format!("the probe did not end within {} s", limits.probe.as_secs()),
             )),
         };
+        self.seen_since(start, seen)
+    }
+
+    /// Looks by doing something to the machine, if nobody in this run has yet. Nothing cuts it short from outside: it
+    /// keeps its time by itself, and then puts everything back.
+    async fn sample_once(&self, question: &Question, cx: &Context<'_>) -> Sample {
+        let known = self.of.once.borrow().get(&question.key()).cloned();
+        if let Some(known) = known {
+            return Sample { round: self.number, took_ms: 0, ..known };
+        }
+        let start = Instant::now();
+        let seen = match look(question, cx).await {
+            Ok(facts) => Seen::Facts(facts),
+            Err(unobserved) => Seen::Unobserved(unobserved),
+        };
+        let sample = self.seen_since(start, seen);
+        self.of.once.borrow_mut().insert(question.key(), sample.clone());
+        sample
+    }
+
+    fn seen_since(&self, start: Instant, seen: Seen) -> Sample {
         Sample {
             round: self.number,
             until: None,
-            at_ms: start.duration_since(self.clock).as_millis() as u64,
+            at_ms: start.duration_since(self.of.clock).as_millis() as u64,
             took_ms: start.elapsed().as_millis() as u64,
             seen,
         }

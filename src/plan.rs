@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::decode::{Decode, Sp};
 use crate::error::{Diagnostic, suggestion};
-use crate::evidence::Question;
+use crate::evidence::{OptIn, Question};
 use crate::expect::Expectation;
 use crate::lab::{CHECK_FORMAT, Check, LAB_FORMAT, Lab, LibraryCheck, Step};
 use crate::node::{self, Node, Tree};
@@ -105,6 +105,11 @@ impl PlannedCheck {
     pub fn asks(&self) -> impl Iterator<Item = &Ask> {
         let given = self.given.iter().map(|(_, ask)| ask);
         given.chain(self.control.iter().map(|(ask, _)| ask)).chain([&self.ask])
+    }
+
+    /// What a run has to be asked for before it looks at this.
+    pub fn opt_in(&self) -> Option<OptIn> {
+        Kind::named(self.ask.probe).and_then(|kind| kind.opt_in)
     }
 
     /// Whether it asks something that is seen from outside the machine only.

@@ -8,14 +8,15 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::select_all;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Check, Cli, Command, Judge, Lint, List, ReportArgs};
 use crate::error::{Diagnostic, Error, counted, exit_code, suggestion};
-use crate::evidence::{self, Evidence, Subject};
+use crate::evidence::{self, Evidence, OptIn, Subject};
 use crate::journal::Journal;
 use crate::judge::judge;
 use crate::library::{Library, read_source};
@@ -24,10 +25,11 @@ use crate::memory::{Memory, OfThisRun};
 use crate::observe::{Brief, Limits, observe};
 use crate::plan::{Plan, Settings, parameters, plan, refuses_setting};
 use crate::points::Points;
+use crate::probe::{Consent, Stop, repair};
 use crate::reference::written;
 use crate::render::{FORMATS, Format, Options, tame};
 use crate::source::Source;
-use crate::text::Lang;
+use crate::text::{Lang, Text};
 use crate::verdict::Report;
 use crate::vm::helper::serve;
 use crate::vm::local::Local;
@@ -82,8 +84,11 @@ impl Environment {
 pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
     match cli.command {
         // These have processes under way, which must not outlive them.
-        Command::Check(args) => unless_interrupted(check(args, environment)).await,
-        Command::Selftest(args) => unless_interrupted(selftest::selftest(args, environment)).await,
+        Command::Check(args) => {
+            let stop = Stop::default();
+            unless_interrupted(&stop, check(args, environment, &stop)).await
+        }
+        Command::Selftest(args) => unless_interrupted(&Stop::default(), selftest::selftest(args, environment)).await,
         Command::Judge(args) => judge_again(args, environment),
         Command::List(args) => list(args, environment),
         Command::Lint(args) => lint_files(args),
@@ -94,33 +99,62 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
     }
 }
 
-async fn unless_interrupted(work: impl Future<Output = Result<ExitCode, Error>>) -> Result<ExitCode, Error> {
+async fn unless_interrupted(
+    stop: &Stop,
+    work: impl Future<Output = Result<ExitCode, Error>>,
+) -> Result<ExitCode, Error> {
     tokio::select! {
         biased;
-        () = interrupted() => Err(Error::Interrupted),
+        () = interrupted(stop) => Err(Error::Interrupted),
         result = work => result,
     }
 }
 
-/// Waits for a signal that asks the process to end.
-async fn interrupted() {
-    let mut heeded = vec![SignalKind::interrupt(), SignalKind::terminate()];
-    // What `nohup` made it ignore goes on being ignored.
-    if !hangup_is_ignored() {
-        heeded.push(SignalKind::hangup());
+/// How long a run that is interrupted may take to put things back.
+const TO_PUT_BACK: Duration = Duration::from_secs(30);
+
+/// Waits for a signal that asks the process to end, and then until everything on the machine is in its place again; a
+/// second signal does not wait.
+async fn interrupted(stop: &Stop) {
+    let mut signals = Signals::heeded();
+    signals.next().await;
+    if stop.is_awaited() {
+        say("labrun: interrupted; putting everything back first (once more to leave that to the next `labrun check`)");
+        stop.ask();
+        tokio::select! {
+            () = stop.at_rest() => {}
+            () = signals.next() => {}
+            () = tokio::time::sleep(TO_PUT_BACK) => {}
+        }
     }
-    let waits = heeded.into_iter().filter_map(|kind| signal(kind).ok()).map(|mut signal| {
-        Box::pin(async move {
-            if signal.recv().await.is_none() {
-                std::future::pending::<()>().await;
-            }
-        })
-    });
-    let waits: Vec<_> = waits.collect();
-    if waits.is_empty() {
-        std::future::pending::<()>().await;
+}
+
+/// The signals that ask the process to end.
+struct Signals(Vec<Signal>);
+
+impl Signals {
+    fn heeded() -> Signals {
+        let mut heeded = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        // What `nohup` made it ignore goes on being ignored.
+        if !hangup_is_ignored() {
+            heeded.push(SignalKind::hangup());
+        }
+        Signals(heeded.into_iter().filter_map(|kind| signal(kind).ok()).collect())
     }
-    select_all(waits).await;
+
+    async fn next(&mut self) {
+        if self.0.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        let waits = self.0.iter_mut().map(|signal| {
+            Box::pin(async move {
+                if signal.recv().await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            })
+        });
+        select_all(waits).await;
+    }
 }
 
 /// Whether whoever started this process made it ignore that its terminal goes away (`SigIgn` of proc(5)).
@@ -146,7 +180,7 @@ fn say_mistakes(mistakes: &[Diagnostic], environment: &Environment) {
     }
 }
 
-async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error> {
+async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
     let library = Library::open(args.report.labs.as_deref())?;
     let settings: Settings = args.settings.into_iter().collect();
     let subjects = targets(&args.targets, &library)?;
@@ -174,8 +208,17 @@ async fn check(args: Check, environment: &Environment) -> Result<ExitCode, Error
         .fold(Local::new(environment.docker_host.clone()), |vm, (name, value)| vm.with_env(name, value));
     let of_this_run = OfThisRun::default();
     let memory: &dyn Memory = journal.as_ref().map_or(&of_this_run, |journal| journal);
-    let limits = Limits { run: args.timeout, ..Limits::default() };
-    let mut evidence = observe(&plans, &vm, memory, limits, &Brief { student }, &|settled, all| {
+    let lang = args.report.lang.unwrap_or(environment.lang);
+    let say_text = |text: &Text| bar.suspend(|| say(&format!("labrun: {}", tame(text.get(lang), 4000))));
+    let repaired_in = repair(&vm, &say_text).await.map_err(|process| {
+        let what = "has set something of this machine aside, and will put it back: wait until it has ended";
+        Error::Usage(format!("another labrun (process {process}) {what}"))
+    })?;
+    let flags = [(args.disruptive, OptIn::Disruptive), (args.from_zero, OptIn::FromZero)];
+    let allowed: Vec<OptIn> = flags.into_iter().filter_map(|(given, what)| given.then_some(what)).collect();
+    let consent = Consent { to: &allowed, stop, say: &say_text };
+    let limits = Limits { run: args.timeout.saturating_sub(repaired_in), ..Limits::default() };
+    let mut evidence = observe(&plans, &vm, memory, consent, limits, &Brief { student }, &|settled, all| {
         bar.set_length(all as u64);
         bar.set_position(settled as u64);
     })

@@ -86,6 +86,17 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
             Some("add a `control` whose probe, from the same vantage, must reach something".to_owned()),
         );
     }
+    let opt_in = |ask: &Ask| Kind::named(ask.probe).is_some_and(|kind| kind.opt_in.is_some());
+    if let Some(leans) =
+        given.iter().map(|(_, ask)| ask).chain(control.iter().map(|(ask, _)| ask)).find(|ask| opt_in(ask))
+    {
+        let message = format!("`{}` does something to the machine: it is only ever a check's own probe", leans.probe);
+        decode.mistake(id.span, message, None);
+    }
+    if let Some(within) = check.within.as_ref().filter(|_| opt_in(&ask_main)) {
+        let message = format!("`{}` is asked once: there is no waiting for it", kind.name);
+        decode.mistake(within.span, message, None);
+    }
     let within = check.within.as_ref().and_then(|within| duration(within, decode));
     if check.worth.is_some() && check.within.is_none() {
         decode.mistake(id.span, "`while` without `within`", None);

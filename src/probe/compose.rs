@@ -17,6 +17,7 @@ use crate::vm::{Command, End, Output};
 
 use described::{describe, undefined_network};
 
+pub use described::{Mount, Port, bind_sources, external, mounts, networks, ports, services};
 pub use found::{Project, projects};
 
 /// How much of what compose makes of a file is read.

@@ -5,6 +5,7 @@ mod answer;
 mod balance;
 mod command;
 mod compose;
+mod consent;
 mod container;
 mod containers;
 mod file;
@@ -12,12 +13,15 @@ mod http;
 mod inside;
 mod mount;
 mod network;
+mod outage;
 mod port;
 mod postgres;
 mod processes;
 mod reach;
+mod recreate;
 mod routes;
 mod sockets;
+mod up;
 mod volume;
 
 use std::future::Future;
@@ -31,13 +35,15 @@ use serde_json::{Value, json};
 
 use crate::decode::Decode;
 use crate::engine::{ContainerState, Engine, Resolution, published_port};
-use crate::evidence::{Cause, Facts, Unobserved};
+use crate::evidence::{Cause, Facts, OptIn, Unobserved};
 use crate::memory::Memory;
 use crate::node::Node;
 use crate::student::Student;
 use crate::vantage::{Endpoint, Host, Vantage};
 use crate::vm::connect::Pace;
 use crate::vm::{self, ByteStream, DialError, Place, Vm};
+
+pub use consent::{Consent, Stop, repair};
 
 /// Every kind of probe, in the order of the reference page.
 pub static KINDS: &[Kind] = &[
@@ -57,6 +63,9 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<file::File>(),
     Kind::of::<command::Command>(),
     Kind::of::<compose::Compose>(),
+    Kind::of::<recreate::Recreate>(),
+    Kind::of::<outage::Outage>(),
+    Kind::of::<up::Up>(),
     Kind::of::<answer::Answer>(),
 ];
 
@@ -72,6 +81,11 @@ pub trait Probe: DeserializeOwned + Send + Sync {
     const NOTHING_REACHED: Option<&'static str> = None;
     /// Where a look finds the student's own word, for kinds that ask the student and not the machine.
     const WORD: Option<Word> = None;
+
+    /// What whoever runs labrun has to ask for, for kinds that do something to the machine.
+    const OPT_IN: Option<OptIn> = None;
+    /// How long a look of an opt-in kind may take, on top of the run's own time.
+    const LIMIT: Duration = Duration::ZERO;
 
     /// Looks. Everything read is bounded in size and time.
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved>;
@@ -100,6 +114,10 @@ pub struct Kind {
     pub nothing_reached: Option<&'static str>,
     /// See [`Probe::WORD`].
     pub word: Option<Word>,
+    /// See [`Probe::OPT_IN`].
+    pub opt_in: Option<OptIn>,
+    /// See [`Probe::LIMIT`].
+    pub limit: Duration,
     /// Reports every mistake in arguments as written in a lab.
     pub check_args: fn(&Node, &mut Decode),
     command: fn(&Value) -> String,
@@ -113,6 +131,8 @@ impl Kind {
             facts: P::FACTS,
             nothing_reached: P::NOTHING_REACHED,
             word: P::WORD,
+            opt_in: P::OPT_IN,
+            limit: P::LIMIT,
             check_args: |node, decode| {
                 decode.decode::<P>(node);
             },
@@ -175,6 +195,8 @@ pub struct Context<'a> {
     pub engine: &'a Engine<'a>,
     /// What was seen by looks that must not be repeated.
     pub memory: &'a dyn Memory,
+    /// What may be done to the machine.
+    pub consent: Consent<'a>,
     /// Where the probe stands.
     pub from: &'a Vantage,
     /// What the student has handed in.
@@ -200,7 +222,12 @@ pub enum Dialled {
     Not(Facts),
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// The same with another look at the engine, until another time.
+    pub fn with(&self, engine: &'a Engine<'a>, deadline: Instant) -> Context<'a> {
+        Context { engine, deadline, ..*self }
+    }
+
     /// Waits for `work` as long as the target may keep silent. `Ok(None)` when it kept silent for all of that:
     /// a fact about the target. When the run's own time ends first, nothing is known.
     pub async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<Option<T>, Unobserved> {
@@ -465,8 +492,16 @@ mod testing {
         let engine = Engine::new(&vm, deadline);
         let patience = Duration::from_secs(1);
         let student = Student::default();
-        let cx =
-            Context { vm: &vm, engine: &engine, memory, from: &Vantage::Vm, student: &student, patience, deadline };
+        let cx = Context {
+            vm: &vm,
+            engine: &engine,
+            memory,
+            consent: Consent::none(),
+            from: &Vantage::Vm,
+            student: &student,
+            patience,
+            deadline,
+        };
         look(&cx).await
     }
 

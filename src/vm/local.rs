@@ -60,6 +60,7 @@ pub struct Local {
 impl Local {
     /// This machine, its Docker engine where `docker_host` (the variable `DOCKER_HOST`) says.
     pub fn new(docker_host: Option<String>) -> Local {
+        let docker_host = docker_host.filter(|host| !host.is_empty());
         let env = [
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", "/"),
@@ -67,11 +68,10 @@ impl Local {
             ("LANG", "C.UTF-8"),
             ("PAGER", "cat"),
         ];
-        Local {
-            docker_host: docker_host.filter(|host| !host.is_empty()),
-            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-            helpers: Helpers::default(),
-        }
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        // A command that speaks to the engine is to mean the same one.
+        let engine = docker_host.iter().map(|host| ("DOCKER_HOST".to_owned(), host.clone()));
+        Local { env: env.into_iter().chain(engine).collect(), docker_host, helpers: Helpers::default() }
     }
 
     /// Gives commands this value of a variable, e.g. the user's own `PATH`, `HOME` and `USER`.
@@ -234,6 +234,10 @@ impl Vm for Local {
                 "this machine has no network address beyond its own loopback (127.0.0.1)",
             )
         })
+    }
+
+    fn own_pid(&self) -> Option<u32> {
+        Some(std::process::id())
     }
 
     fn has_outside(&self) -> bool {

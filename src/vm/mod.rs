@@ -166,6 +166,9 @@ pub trait Vm: Send + Sync {
     /// The address by which the machine is known beyond its own loopback.
     async fn outward(&self) -> Result<IpAddr, Unobserved>;
 
+    /// labrun's own process, by the number the machine gives it; none while it runs elsewhere.
+    fn own_pid(&self) -> Option<u32>;
+
     /// Whether the vantage `grader` is a place outside the machine.
     fn has_outside(&self) -> bool;
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use labrun::verdict::{CheckResult, Report};
 
+use crate::opt_in;
 use crate::student_vm::{StudentVm, engines, text};
 
 const TABLE: &str = include_str!("../../docs/faults.md");
@@ -241,6 +242,59 @@ fn a_run_that_is_interrupted_ends_with_130() {
     let before = "INTERRUPT=1 DOCKER_HOST=unix:///share/interrupted.sock";
     let run = labrun(&vm, before, &format!("{LAB1} /share/command.yaml"), Bound::seconds(1));
     assert_eq!((run.code, run.output.as_str()), (130, ""));
+}
+
+/// The containers of a run that is in the midst of it: the original renamed, its twin made.
+const TRACES: [&str; 2] = ["labrun-aside", "labrun.owner"];
+
+const RECREATE: &str = "/share/recreate.yaml --disruptive";
+
+#[test]
+fn a_run_interrupted_while_a_container_is_set_aside_puts_it_back_first() {
+    for engine in engines() {
+        let vm = opt_in::scene(&engine, opt_in::DATABASES);
+        let before = opt_in::state(&vm);
+        for (signal, trace) in ["INT", "TERM", "HUP"].into_iter().zip(TRACES.into_iter().cycle()) {
+            let (code, said) = opt_in::cut_short(&vm, RECREATE, trace, signal);
+            assert_eq!((code, opt_in::state(&vm)), (130, before.clone()), "{signal}: {said}");
+            assert!(said.contains("putting everything back"), "{said}");
+        }
+        let tables = "docker exec ams psql -h 127.0.0.1 -U postgres -Atc '\\dt'";
+        assert_eq!(opt_in::bash(&vm, tables), "");
+    }
+}
+
+#[test]
+fn a_run_killed_while_a_container_is_set_aside_is_made_good_by_the_next() {
+    for engine in engines() {
+        let vm = opt_in::scene(&engine, opt_in::DATABASES);
+        let before = opt_in::state(&vm);
+        for trace in TRACES {
+            let (code, _) = opt_in::cut_short(&vm, RECREATE, trace, "KILL");
+            assert_eq!(code, 137);
+            assert_ne!(opt_in::state(&vm), before);
+            let said = opt_in::bash(&vm, "/share/labrun check /share/recreate.yaml --lang en 2>&1");
+            assert!(said.contains("an earlier run could not put everything back, which is done now: `ams`"), "{said}");
+            assert_eq!(opt_in::state(&vm), before);
+        }
+    }
+}
+
+#[test]
+fn a_run_while_another_has_a_container_set_aside_does_not_begin() {
+    let Some(engine) = engines().into_iter().next() else { return };
+    let vm = opt_in::scene(&engine, opt_in::DATABASES);
+    let script = format!(
+        "/share/labrun check {RECREATE} > /tmp/report 2>&1 & run=$!
+         until docker ps -a --format '{{{{.Names}}}}' | grep -q labrun-aside; do sleep 0.02; done
+         /share/labrun check /share/recreate.yaml 2>&1 && code=0 || code=$?
+         echo $code $run; wait $run"
+    );
+    let said = opt_in::bash(&vm, &script);
+    let (said, codes) = said.trim_end().rsplit_once('\n').unwrap();
+    let (code, process) = codes.split_once(' ').unwrap();
+    assert_eq!(code, "2", "{said}");
+    assert!(said.contains(&format!("another labrun (process {process})")), "{said}");
 }
 
 #[test]

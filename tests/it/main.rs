@@ -8,6 +8,7 @@ mod cli;
 mod docs;
 mod faults;
 mod looks;
+mod opt_in;
 mod render;
 mod replay;
 mod schema;

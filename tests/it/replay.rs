@@ -44,6 +44,8 @@ const CASES: &[(&str, i32, &str)] = &[
     ("unknown-need", 1, "unknown unknown fail"),
     ("pass-despite-its-need", 1, "fail pass fail"),
     ("deferred", 0, "pass deferred"),
+    // What the run was not asked to do is not judged, whatever the evidence holds of it.
+    ("opt-in", 0, "pass deferred"),
     // The same refusal, once with a dead control and once with a living one.
     ("control-failed", 4, "unknown pass"),
     // Of a cut list, what is found is found; what is not found is not known to be absent.

@@ -16,13 +16,7 @@ const LONG: usize = 500;
 /// Notes the services, networks and volumes of a resolved file.
 pub fn describe(config: &Value, sheet: &mut Sheet) {
     let services: Vec<(&String, &Value)> = services(config).collect();
-    let used: BTreeSet<String> = services.iter().flat_map(|(_, service)| networks(service)).collect();
-    let stores = services.iter().flat_map(|(_, service)| volumes(service));
-    let stored: BTreeSet<String> =
-        stores.filter(|mount| mount.kind == "volume").filter_map(|mount| mount.source).collect();
-    let used = parts(config, "networks", used);
-    let stored = parts(config, "volumes", stored);
-
+    let [used, stored] = used(config);
     sheet.list("services", services.iter().map(|(name, service)| described(name, service)), MANY);
     let network = |(name, network): &(String, &Value)| {
         let internal = network["internal"] == json!(true);
@@ -38,11 +32,34 @@ pub fn describe(config: &Value, sheet: &mut Sheet) {
         })
     };
     sheet.list("volumes", stored.iter().map(volume), MANY);
-    let outside = [("network", &used), ("volume", &stored)].into_iter().flat_map(|(kind, all)| {
-        let external = all.iter().filter(|(_, part)| is_external(part));
-        external.map(move |(key, part)| json!({"kind": kind, "name": text(part["name"].as_str().unwrap_or(key))}))
-    });
-    sheet.list("external", outside, MANY);
+    sheet.list("external", external(config), MANY);
+}
+
+/// What a file wants to be there already: a list of {kind, name}.
+pub fn external(config: &Value) -> Vec<Value> {
+    let [networks, volumes] = used(config);
+    let both = [("network", networks), ("volume", volumes)].into_iter();
+    let of = |(kind, all): (&'static str, Vec<(String, &Value)>)| -> Vec<Value> {
+        let external = all.into_iter().filter(|(_, part)| is_external(part));
+        let named = external.map(|(key, part)| text(part["name"].as_str().unwrap_or(&key)));
+        named.map(|name| json!({"kind": kind, "name": name})).collect()
+    };
+    both.flat_map(of).collect()
+}
+
+/// The paths of the machine that services mount.
+pub fn bind_sources(config: &Value) -> BTreeSet<String> {
+    let mounts = services(config).flat_map(|(_, service)| mounts(service));
+    mounts.filter(|mount| mount.kind == "bind").filter_map(|mount| mount.source).collect()
+}
+
+/// The networks and the volumes that services use, with what the file says of each.
+fn used(config: &Value) -> [Vec<(String, &Value)>; 2] {
+    let networks: BTreeSet<String> = services(config).flat_map(|(_, service)| networks(service)).collect();
+    let mounts = services(config).flat_map(|(_, service)| mounts(service));
+    let volumes: BTreeSet<String> =
+        mounts.filter(|mount| mount.kind == "volume").filter_map(|mount| mount.source).collect();
+    [parts(config, "networks", networks), parts(config, "volumes", volumes)]
 }
 
 /// The services that one command brings up: those of no profile.
@@ -77,7 +94,7 @@ fn parts<'c>(config: &'c Value, kind: &str, used: BTreeSet<String>) -> Vec<(Stri
 fn described(name: &str, service: &Value) -> Value {
     let names = |names: Vec<String>| names.iter().take(MANY).map(|name| text(name)).collect::<Vec<_>>();
     let ports: Vec<Value> = ports(service).iter().take(MANY).map(Port::fact).collect();
-    let volumes: Vec<Value> = volumes(service).iter().take(MANY).map(Mount::fact).collect();
+    let mounts: Vec<Value> = mounts(service).iter().take(MANY).map(Mount::fact).collect();
     json!({
         "name": text(name),
         "image": service["image"].as_str().map(text),
@@ -86,7 +103,7 @@ fn described(name: &str, service: &Value) -> Value {
         "ports": ports,
         "networks": names(networks(service)),
         "network_mode": service["network_mode"].as_str().map(text),
-        "volumes": volumes,
+        "volumes": mounts,
         "depends_on": names(keys_or_items(&service["depends_on"])),
         "env_names": names(env_names(&service["environment"])),
         "restart": text(service["restart"].as_str().unwrap_or("no")),
@@ -201,7 +218,7 @@ impl Mount {
 }
 
 /// What is mounted in a service.
-pub fn volumes(service: &Value) -> Vec<Mount> {
+pub fn mounts(service: &Value) -> Vec<Mount> {
     let of = |mount: &Value| {
         let Value::Object(mount) = mount else { return Some(short_mount(mount.as_str()?)) };
         let word = |name: &str| mount.get(name).and_then(Value::as_str).map(str::to_owned);
