@@ -300,6 +300,7 @@ fn judge_check(
         hint: None,
         note: None,
         from: check.ask.from.clone(),
+        namespace: check.ask.from.name().and_then(|_| Some(look.scope.own?.get("namespace")?.as_str()?.to_owned())),
         command: look.command(),
         took_ms: look.observation.map_or(0, Observation::took_ms),
     };

@@ -19,7 +19,7 @@ use crate::evidence::{self, Cause, Evidence, Facts, Observation, Question, RUN, 
 use crate::judge::{Answers, Standing, standing};
 use crate::memory::Memory;
 use crate::plan::{Ask, Plan, PlannedCheck};
-use crate::probe::{Consent, Context, Kind};
+use crate::probe::{Consent, Context, Kind, RoundTrip};
 use crate::reference::Scope;
 use crate::student::Student;
 use crate::vm::Vm;
@@ -232,6 +232,7 @@ struct Round<'a> {
 struct Asked {
     question: Question,
     sample: OnceCell<Sample>,
+    round_trip: RoundTrip,
 }
 
 impl Round<'_> {
@@ -244,30 +245,55 @@ impl Round<'_> {
                 None => return,
             }
         }
-        let control = async {
-            if let Some((ask, _)) = &check.control {
-                self.ask(ask, &given).await;
+        let control = check.control.as_ref().and_then(|(ask, _)| Some((ask, self.asked(ask, &given)?)));
+        // How fast the control's target answers says how long to wait for the check's own, seen from the same place.
+        let twin = control.as_ref().filter(|(ask, _)| ask.from == check.ask.from);
+        let twin = twin.map(|(_, asked)| &asked.round_trip);
+        let own = async {
+            if let Some(asked) = self.asked(&check.ask, &given) {
+                self.answer(&asked, twin.filter(|twin| !std::ptr::eq(*twin, &asked.round_trip))).await;
             }
         };
-        futures_util::join!(control, self.ask(&check.ask, &given));
+        let controlled = async {
+            if let Some((_, asked)) = &control {
+                self.answer(asked, None).await;
+            }
+        };
+        futures_util::join!(controlled, own);
     }
 
     async fn ask(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Facts> {
-        let known = given.iter().map(|(name, facts)| (*name, facts)).chain([(RUN, self.of.run)]);
-        let scope = Scope { own: None, given: known.collect(), ..Scope::default() };
-        let question = ask.question(&scope).ok()?;
-        let asked = {
-            let mut answers = self.answers.borrow_mut();
-            let new = || Rc::new(Asked { question: question.clone(), sample: OnceCell::new() });
-            answers.entry(question.key()).or_insert_with(new).clone()
-        };
-        match &asked.sample.get_or_init(|| self.sample(&question)).await.seen {
+        match &self.answer(&*self.asked(ask, given)?, None).await.seen {
             Seen::Facts(facts) => Some(facts.clone()),
             Seen::Unobserved(_) => None,
         }
     }
 
-    async fn sample(&self, question: &Question) -> Sample {
+    /// The question of `ask` in this round; none when it refers to what is not there.
+    fn asked(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Rc<Asked>> {
+        let known = given.iter().map(|(name, facts)| (*name, facts)).chain([(RUN, self.of.run)]);
+        let scope = Scope { own: None, given: known.collect(), ..Scope::default() };
+        let question = ask.question(&scope).ok()?;
+        let key = question.key();
+        let new = || Rc::new(Asked { question, sample: OnceCell::new(), round_trip: RoundTrip::new() });
+        Some(self.answers.borrow_mut().entry(key).or_insert_with(new).clone())
+    }
+
+    /// The answer of this round, looked for at the pace that a control's round trip allows, if there is one.
+    async fn answer<'q>(&self, asked: &'q Asked, control: Option<&RoundTrip>) -> &'q Sample {
+        asked
+            .sample
+            .get_or_init(|| async {
+                let sample = self.sample(asked, control).await;
+                // Whoever still waits for it waits in vain.
+                let _ = asked.round_trip.set(None);
+                sample
+            })
+            .await
+    }
+
+    async fn sample(&self, asked: &Asked, control: Option<&RoundTrip>) -> Sample {
+        let question = &asked.question;
         let place = self.places.acquire().await;
         let Looks { vm, memory, brief, consent, limits, .. } = *self.of;
         let start = Instant::now();
@@ -281,6 +307,8 @@ impl Round<'_> {
             student: &brief.student,
             patience: limits.patience,
             deadline: self.deadline,
+            control,
+            round_trip: &asked.round_trip,
         };
         if Kind::named(&question.probe).is_some_and(|kind| kind.opt_in.is_some()) {
             return self.sample_once(question, &cx).await;
@@ -329,7 +357,7 @@ impl Round<'_> {
 
     fn record(self, log: &mut Log) {
         for (key, asked) in self.answers.into_inner() {
-            let Some(Asked { question, sample }) = Rc::into_inner(asked) else { continue };
+            let Some(Asked { question, sample, .. }) = Rc::into_inner(asked) else { continue };
             let Some(sample) = sample.into_inner() else { continue };
             log.add(key, question, sample);
         }

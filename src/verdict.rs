@@ -108,6 +108,9 @@ pub struct CheckResult {
     pub note: Option<Hint>,
     /// Where the probe stood.
     pub from: Vantage,
+    /// The network namespace that was looked from, `net:[4026532491]`, where it is a container's and known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// A shell command with which the student sees the same.
     pub command: String,
     /// Milliseconds the looking took.

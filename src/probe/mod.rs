@@ -32,6 +32,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::SetOnce;
 
 use crate::decode::Decode;
 use crate::engine::{ContainerState, Engine, Resolution, published_port};
@@ -205,7 +206,17 @@ pub struct Context<'a> {
     pub patience: Duration,
     /// When the run is over, whatever is still silent.
     pub deadline: Instant,
+    /// How long the first connection of the positive twin took, if this is a look that has one.
+    pub control: Option<&'a RoundTrip>,
+    /// Where to note how long the first connection of this look took.
+    pub round_trip: &'a RoundTrip,
 }
+
+/// How long a connection took to come about, once it is known; none when none came about.
+pub type RoundTrip = SetOnce<Option<Duration>>;
+
+/// How long a look waits for its control to connect before it goes on without knowing how fast that is.
+const HEAD_START: Duration = Duration::from_secs(2);
 
 /// What became of dialling an [`Endpoint`].
 pub enum Dialled {
@@ -275,11 +286,13 @@ impl<'a> Context<'a> {
         };
         let address = if host.contains(':') { format!("[{host}]:{}", to.port) } else { format!("{host}:{}", to.port) };
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let pace = Pace::patient(self.patience.min(left));
+        let pace = self.pace(left).await;
         let dial = self.vm.dial(&standing.place, &host, to.port, &pace).await;
         let tell = |outcome: &str| self.connection_facts(outcome, Some(&address), dial.namespace.as_deref());
         let outcome = match dial.outcome {
-            Ok(vm::Dialled { stream, .. }) => {
+            Ok(vm::Dialled { stream, round_trip }) => {
+                // A look that connects again knows already.
+                let _ = self.round_trip.set(Some(round_trip));
                 let facts = tell("connected");
                 return Ok(Dialled::Connected { stream, address, facts });
             }
@@ -295,6 +308,16 @@ impl<'a> Context<'a> {
             Err(error @ DialError::Limit(_)) => return Err(broken(Cause::Limit, &error)),
         };
         Ok(Dialled::Not(tell(outcome)))
+    }
+
+    /// At what pace to dial with `left` to go: as fast as the control's answer allows, else patiently.
+    async fn pace(&self, left: Duration) -> Pace {
+        let patience = self.patience.min(left);
+        let Some(control) = self.control else { return Pace::patient(patience) };
+        match tokio::time::timeout(HEAD_START.min(left), control.wait()).await {
+            Ok(Some(round_trip)) => Pace::known(*round_trip, patience),
+            _ => Pace::patient(patience),
+        }
     }
 
     /// Where the probe stands; none when its container does not run or its network is not there.
@@ -501,6 +524,8 @@ mod testing {
             student: &student,
             patience,
             deadline,
+            control: None,
+            round_trip: &RoundTrip::new(),
         };
         look(&cx).await
     }

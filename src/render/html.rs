@@ -218,7 +218,7 @@ fn check(report: &Report, check: &CheckResult) -> Check {
         // A hint for what is right already would only confuse.
         hints: if check.outcome == Outcome::Fail { said(&check.hint) } else { Vec::new() },
         notes: said(&check.note),
-        from: place(&check.from),
+        from: place(check),
         command: tame_prose(&check.command),
         took_ms: check.took_ms,
     }

@@ -226,9 +226,12 @@ fn word(outcome: Outcome) -> Text {
 }
 
 /// Where the probe stood, in words.
-fn place(from: &Vantage) -> Text {
-    let named = |name: &str| format!("`{}`", tame(name, NAME));
-    match from {
+fn place(check: &CheckResult) -> Text {
+    // Which namespace that was tells two containers of one name apart, and a network that is shared.
+    let namespace = check.namespace.as_deref().map(|namespace| format!(" ({})", tame(namespace, NAME)));
+    let namespace = namespace.unwrap_or_default();
+    let named = |name: &str| format!("`{}`{namespace}", tame(name, NAME));
+    match &check.from {
         Vantage::Vm => Text::new("la VM", "the VM"),
         Vantage::Grader => Text::new("fuera de la VM", "outside the VM"),
         Vantage::Container(name) => {

@@ -123,7 +123,7 @@ impl Page<'_> {
             note.say.iter().for_each(|say| self.detail(("nota", "note"), &tame_prose(self.say(say))));
         }
         if verbose || matches!(outcome, Outcome::Fail | Outcome::Unknown) {
-            let place = self.say(&place(&check.from)).to_owned();
+            let place = self.say(&place(check)).to_owned();
             let about = format!("{place} · {} ms · {}", check.took_ms, tame(&check.address, NAME));
             self.detail(("desde", "from"), if verbose { &about } else { &place });
             self.command(check);

@@ -7,6 +7,7 @@ mod balance;
 mod cli;
 mod docs;
 mod faults;
+mod isolation;
 mod looks;
 mod opt_in;
 mod render;

@@ -30,6 +30,7 @@ fn check(id: &str, es: &str, en: &str) -> CheckResult {
         hint: Some(hint("start", &[("¿Está en marcha? `docker ps` lo dice.", "Is it running? `docker ps` tells.")])),
         note: None,
         from: Vantage::Vm,
+        namespace: None,
         command: "docker inspect ams --format '{{.State.Status}}'".to_owned(),
         took_ms: 12,
     }
@@ -210,6 +211,8 @@ fn one_of_everything() -> Report {
         )
     };
     let extra = CheckResult {
+        from: Vantage::Container("ams".to_owned()),
+        namespace: Some("net:[4026532491]".to_owned()),
         bonus: true,
         points: Points::from_hundredths(100),
         ..check("lab2/extra/backup", "hay una copia del volumen", "there is a copy of the volume")

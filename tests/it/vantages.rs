@@ -42,6 +42,7 @@ fn everything_seen(vm: &StudentVm, sudo: &str) -> Vec<(Question, Vec<Seen>)> {
     for check in report.checks() {
         let seen = serde_json::to_string(&(&check.mismatches, &check.unknown)).unwrap();
         assert_eq!(check.outcome, Outcome::Pass, "{sudo}{}: {seen}", check.address);
+        assert_eq!(check.namespace.is_some(), check.address.starts_with("places/container/"), "{}", check.address);
     }
     let evidence: Evidence =
         serde_json::from_slice(&output.stderr).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
