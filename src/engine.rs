@@ -44,8 +44,11 @@ const MANY: usize = 1000;
 /// What becomes of a question asked once: the answer, or why there is none, for everyone who asks again.
 type Once<T> = OnceCell<Result<T, Unobserved>>;
 
+/// A thing looked at, if it was there.
+type Looked<T> = Once<Option<Arc<T>>>;
+
 /// Things inspected, by id: each once, and none when it was gone by then.
-type Inspected<T> = Mutex<HashMap<String, Arc<Once<Option<Arc<T>>>>>>;
+type Inspected<T> = Mutex<HashMap<String, Arc<Looked<T>>>>;
 
 /// The machine's Docker engine, as of one round.
 pub struct Engine<'a> {
@@ -57,6 +60,7 @@ pub struct Engine<'a> {
     networks: Once<Vec<Network>>,
     networks_inspected: Inspected<NetworkState>,
     volumes: Once<Vec<VolumeState>>,
+    stats: Mutex<HashMap<(String, String), Arc<Looked<PathStat>>>>,
     secluded: Once<bool>,
 }
 
@@ -158,6 +162,7 @@ impl<'a> Engine<'a> {
             networks: OnceCell::new(),
             networks_inspected: Mutex::default(),
             volumes: OnceCell::new(),
+            stats: Mutex::default(),
             secluded: OnceCell::new(),
         }
     }
@@ -217,14 +222,19 @@ impl<'a> Engine<'a> {
     }
 
     /// What the engine says of a path in the container `id`, running or not; none when nothing is there.
-    pub async fn stat(&self, id: &str, path: &str) -> Result<Option<PathStat>, Unobserved> {
-        let docker = self.docker().await?;
-        let options = ContainerArchiveInfoOptions { path: path.to_owned() };
-        match self.bounded(docker.get_container_archive_info(id, Some(options))).await? {
-            Ok(stat) => Ok(Some(stat)),
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => Err(broken(&error)),
-        }
+    pub async fn stat(&self, id: &str, path: &str) -> Result<Option<Arc<PathStat>>, Unobserved> {
+        let key = (id.to_owned(), path.to_owned());
+        let cell = self.stats.lock().await.entry(key).or_default().clone();
+        let stat = || async {
+            let docker = self.docker().await?;
+            let options = ContainerArchiveInfoOptions { path: path.to_owned() };
+            match self.bounded(docker.get_container_archive_info(id, Some(options))).await? {
+                Ok(stat) => Ok(Some(Arc::new(stat))),
+                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+                Err(error) => Err(broken(&error)),
+            }
+        };
+        cell.get_or_init(stat).await.clone()
     }
 
     /// The first bytes, `max` and some, of the archive of a path in the container `id`; nobody packs the rest.

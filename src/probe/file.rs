@@ -201,30 +201,62 @@ fn unreadable(path: &str, error: &FileError) -> Unobserved {
     }
 }
 
-async fn in_container(cx: &Context<'_>, state: &Arc<ContainerState>, path: &str) -> Result<Seen, Unobserved> {
-    // From the top, because the engine tells of a link where it leads, and only when asked about that very link.
-    let mut real = String::new();
-    let mut last = None;
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    for (i, part) in parts.iter().enumerate() {
-        let here = format!("{real}/{part}");
-        visible(state, &here)?;
-        let Some(stat) = cx.engine.stat(&state.id, &here).await? else { return Ok(Seen::default()) };
-        real = here.clone();
-        if stat.file_mode & go::SYMLINK != 0 {
-            real = clean_path(&stat.link_target).trim_end_matches('/').to_owned();
-            visible(state, &real)?;
-        }
-        if i + 1 == parts.len() {
-            last = Some((here, stat));
+/// The mounts of a container with their destinations as they are without symbolic links, in the same order: what is
+/// mounted at `/var/www/html/sites` lies at `/opt/drupal/web/sites` where `/var/www/html` is a link.
+async fn without_links(cx: &Context<'_>, state: &ContainerState) -> Result<Vec<Mounted>, Unobserved> {
+    let mut mounts = state.mounts.clone();
+    for mount in &mut mounts {
+        let is_short = mount.destination.split('/').count() <= PARTS + 1;
+        if is_short && let Walked::To { real, .. } = walk(cx, state, &state.mounts, &mount.destination).await? {
+            mount.destination = real;
         }
     }
-    let (here, stat) = match last {
-        Some(last) => last,
-        None => match cx.engine.stat(&state.id, "/").await? {
-            Some(stat) => ("/".to_owned(), stat),
-            None => return Ok(Seen::default()),
-        },
+    Ok(mounts)
+}
+
+/// What became of following a path in a container from the top.
+enum Walked {
+    /// It leads to `real`, without symbolic links; `here` is its last part, and `stat` what the engine says of that.
+    To { real: String, here: String, stat: Arc<PathStat> },
+    /// Nothing is there.
+    Nothing,
+    /// It leads to where the engine does not see: there.
+    Unseen(String),
+}
+
+/// Follows a path from the top, because the engine tells of a link where it leads, and only when asked about that very
+/// link.
+async fn walk(cx: &Context<'_>, state: &ContainerState, mounts: &[Mounted], path: &str) -> Result<Walked, Unobserved> {
+    let mut real = String::new();
+    let Some(mut stat) = cx.engine.stat(&state.id, "/").await? else { return Ok(Walked::Nothing) };
+    let mut here = "/".to_owned();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        here = format!("{real}/{part}");
+        if !is_visible(mounts, &here) {
+            return Ok(Walked::Unseen(here));
+        }
+        stat = match cx.engine.stat(&state.id, &here).await? {
+            Some(stat) => stat,
+            None => return Ok(Walked::Nothing),
+        };
+        real.clone_from(&here);
+        if stat.file_mode & go::SYMLINK != 0 {
+            real = clean_path(&stat.link_target).trim_end_matches('/').to_owned();
+            if !is_visible(mounts, &real) {
+                return Ok(Walked::Unseen(real));
+            }
+        }
+    }
+    let real = if real.is_empty() { "/".to_owned() } else { real };
+    Ok(Walked::To { real, here, stat })
+}
+
+async fn in_container(cx: &Context<'_>, state: &Arc<ContainerState>, path: &str) -> Result<Seen, Unobserved> {
+    let mounts = without_links(cx, state).await?;
+    let (real, here, stat) = match walk(cx, state, &mounts, path).await? {
+        Walked::To { real, here, stat } => (real, here, stat),
+        Walked::Nothing => return Ok(Seen::default()),
+        Walked::Unseen(path) => return Err(unseen(&path)),
     };
     let kind = go::kind(stat.file_mode);
     let size = usize::try_from(stat.size).ok().filter(|size| kind == "file" && *size <= CONTENT).unwrap_or(0);
@@ -238,7 +270,6 @@ async fn in_container(cx: &Context<'_>, state: &Arc<ContainerState>, path: &str)
             "what the Docker engine says of the path makes no sense",
         ));
     }
-    let real = if real.is_empty() { "/".to_owned() } else { real };
     let (leads, sha256) = match kind {
         "symlink" => match cx.engine.stat(&state.id, &real).await? {
             Some(led) => (true, content_in_container(cx, state, &real, &led).await?),
@@ -246,14 +277,14 @@ async fn in_container(cx: &Context<'_>, state: &Arc<ContainerState>, path: &str)
         },
         _ => (true, entry.as_ref().and_then(content)),
     };
-    let mount = covering(&state.mounts, &real).filter(|_| leads).cloned();
-    let host_path = mount.as_ref().and_then(|mount| by_host(mount, &real));
+    let mount = covering(&mounts, &real).filter(|_| leads);
+    let host_path = mount.and_then(|mount| by_host(mount, &real));
     let there = match &host_path {
         Some(path) => on_vm_by(cx, path).await?,
         None => None,
     };
     let identity = match leads {
-        true => Some(place(cx, state, mount.as_ref(), &real, there.as_ref()).await?),
+        true => Some(place(cx, state, mount, &real, there.as_ref()).await?),
         false => None,
     };
     Ok(Seen {
@@ -263,7 +294,8 @@ async fn in_container(cx: &Context<'_>, state: &Arc<ContainerState>, path: &str)
         size: u64::try_from(stat.size).ok(),
         target: entry.and_then(|entry| entry.target).filter(|_| kind == "symlink"),
         resolved: leads.then_some(real),
-        mount,
+        // As it was asked for, which is how its user knows it.
+        mount: mount.and_then(|mount| mounts.iter().position(|it| it == mount)).map(|i| state.mounts[i].clone()),
         host_path,
         inode: there.map(|there| there.identity),
         identity,
@@ -334,19 +366,21 @@ fn on_host(path: &str) -> String {
     format!("host:{path}")
 }
 
-/// What is mounted over a container's files while it runs, the engine does not see, and would tell of what is below.
-fn visible(state: &ContainerState, path: &str) -> Result<(), Unobserved> {
+/// Whether the engine sees what a container has at `path`. What is mounted over its files while it runs it does not see,
+/// and would tell of what is below.
+fn is_visible(mounts: &[Mounted], path: &str) -> bool {
     let below = |top: &str| path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let mount = covering(&state.mounts, path);
+    let mount = covering(mounts, path);
     let tmpfs = mount.is_some_and(|mount| mount.kind == "tmpfs");
-    if !tmpfs && (mount.is_some() || !KERNEL.into_iter().any(below)) {
-        return Ok(());
-    }
-    Err(Unobserved::new(
+    !tmpfs && (mount.is_some() || !KERNEL.into_iter().any(below))
+}
+
+fn unseen(path: &str) -> Unobserved {
+    Unobserved::new(
         Cause::Unsupported,
         format!("{path} está en la memoria del contenedor (tmpfs, /proc, /sys o /dev), donde el motor de Docker no ve"),
         format!("{path} is in the container's memory (tmpfs, /proc, /sys or /dev), where the Docker engine cannot see"),
-    ))
+    )
 }
 
 /// The path on the VM of what a container has at `path`, below `mount`.
@@ -425,8 +459,7 @@ mod tests {
 
     #[test]
     fn what_the_engine_does_not_see_is_not_taken_for_absent() {
-        let mounts = vec![mount("tmpfs", None, "/scratch"), mount("bind", Some("/x"), "/dev/kept")];
-        let state = ContainerState { mounts, ..Default::default() };
+        let mounts = [mount("tmpfs", None, "/scratch"), mount("bind", Some("/x"), "/dev/kept")];
         for (path, seen) in [
             ("/scratch", false),
             ("/scratch/x", false),
@@ -438,7 +471,7 @@ mod tests {
             ("/etc", true),
             ("", true),
         ] {
-            assert_eq!(visible(&state, path).is_ok(), seen, "{path}");
+            assert_eq!(is_visible(&mounts, path), seen, "{path}");
         }
     }
 
