@@ -206,6 +206,15 @@ fn a_port_that_is_closed_fails() {
 }
 
 #[test]
+fn a_balancer_that_never_answers_fails() {
+    let Some(vm) = vm() else { return };
+    let name = hostile(&vm, "silent");
+    let run = labrun(&vm, "", &format!("/share/balance.yaml --set server={name}"), HANGS);
+    run.is(1, &["shared/answers fail(wrong)"]);
+    assert_eq!(run.report().checks().next().unwrap().mismatches[0].seen, "silent");
+}
+
+#[test]
 fn what_a_dripping_body_does_not_hold_fails() {
     let Some(vm) = vm() else { return };
     let name = hostile(&vm, "http_drips_body");

@@ -22,8 +22,10 @@ use crate::vm::{Bounded, ByteStream};
 /// How long one answer is waited for.
 const ONE: Duration = Duration::from_secs(2);
 
-/// How many requests in a row may fail before there is no point in more.
+/// How many requests in a row may fail before there is no point in more: of a server that answered, and of one that
+/// never did.
 const FAILURES: usize = 5;
+const FIRST_FAILURES: usize = 2;
 
 /// Whom a look asks, and by what it is known again.
 pub struct Asking<'a> {
@@ -76,7 +78,8 @@ impl<'a> Asking<'a> {
         let mut failures = 0;
         for number in numbers {
             let left = until.saturating_duration_since(Instant::now());
-            if failures == FAILURES || left.is_zero() {
+            let enough = if answers.answered() > 0 { FAILURES } else { FIRST_FAILURES };
+            if failures == enough || left.is_zero() {
                 break;
             }
             // Whether anybody is there may take its time; whoever was is not waited for as long.
@@ -258,7 +261,7 @@ mod tests {
         assert_eq!((answers.answered(), answers.answer), (answers.sent.len(), Some("complete")));
         let closes = server(|stream| async { drop(stream) });
         let (answers, on_one, _) = ask(closes.await, 100, Duration::from_secs(5)).await;
-        assert_eq!((answers.sent.len(), answers.answered(), on_one), (FAILURES, 0, 0));
+        assert_eq!((answers.sent.len(), answers.answered(), on_one), (FIRST_FAILURES, 0, 0));
         assert_eq!(answers.answer, Some("closed"));
         let (answers, on_one, _) = ask(1, 100, Duration::from_secs(5)).await;
         assert_eq!((answers.sent.len(), on_one, &answers.connection["connection"]), (0, 0, &"refused".into()));
