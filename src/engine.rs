@@ -44,11 +44,8 @@ const MANY: usize = 1000;
 /// What becomes of a question asked once: the answer, or why there is none, for everyone who asks again.
 type Once<T> = OnceCell<Result<T, Unobserved>>;
 
-/// A thing looked at, if it was there.
-type Looked<T> = Once<Option<Arc<T>>>;
-
 /// Things inspected, by id: each once, and none when it was gone by then.
-type Inspected<T> = Mutex<HashMap<String, Arc<Looked<T>>>>;
+type Inspected<T, K = String> = Mutex<HashMap<K, Arc<Once<Option<Arc<T>>>>>>;
 
 /// The machine's Docker engine, as of one round.
 pub struct Engine<'a> {
@@ -60,7 +57,7 @@ pub struct Engine<'a> {
     networks: Once<Vec<Network>>,
     networks_inspected: Inspected<NetworkState>,
     volumes: Once<Vec<VolumeState>>,
-    stats: Mutex<HashMap<(String, String), Arc<Looked<PathStat>>>>,
+    stats: Inspected<PathStat, (String, String)>,
     secluded: Once<bool>,
 }
 
