@@ -175,13 +175,13 @@ impl Kind {
         let command = (self.command)(args);
         let network = match from {
             Vantage::Vm | Vantage::Grader => return command,
-            Vantage::Container(name) => format!("container:{name}"),
-            Vantage::Network(name) => name.clone(),
+            Vantage::Container(name) => format!("container:{}", quote_container(name)),
+            Vantage::Network(name) => quote(name),
         };
         // Variables before a program are the shell's; inside a container somebody else has to set them.
         let sets = command.split(' ').next().is_some_and(|word| word.contains('='));
         let env = if sets { "env " } else { "" };
-        format!("docker run --rm --network {} {TOOLS} {env}{command}", quote(&network))
+        format!("docker run --rm --network {network} {TOOLS} {env}{command}")
     }
 }
 
@@ -576,6 +576,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_pace_of_a_look_is_set_by_its_control_if_that_connects() {
+        let (fast, patience) = (Duration::from_millis(100), Duration::from_secs(1));
+        for (answered, pace) in [(Some(fast), Pace::known(fast, patience)), (None, Pace::patient(patience))] {
+            let (control, memory) = (RoundTrip::new(), crate::memory::OfThisRun::default());
+            let paced = testing::standing(&memory, async |cx| {
+                let cx = Context { control: Some(&control), ..*cx };
+                // The control is known only after the look has begun.
+                let later = async {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    control.set(answered)
+                };
+                futures_util::join!(cx.pace(Duration::from_secs(20)), later).0
+            });
+            assert_eq!(paced.await, pace);
+        }
+    }
+
+    #[tokio::test]
     async fn an_engine_that_is_not_there_is_no_fact_about_the_container() {
         let unobserved = testing::look("reach", json!({"to": "container/ams:5432"})).await.unwrap_err();
         assert_eq!(unobserved.cause, Cause::Engine);
@@ -588,6 +606,10 @@ mod tests {
         let here = kind.command(&args, &Vantage::Vm);
         for (from, start) in [
             (Vantage::Container("drp1".into()), "docker run --rm --network container:drp1 wbitt/network-multitool "),
+            (
+                Vantage::Container(":8081".into()),
+                "docker run --rm --network container:$(docker ps -q --filter publish=8081/tcp) wbitt/network-multitool ",
+            ),
             (Vantage::Network("my net".into()), "docker run --rm --network 'my net' wbitt/network-multitool "),
         ] {
             assert_eq!(kind.command(&args, &from), format!("{start}{here}"));

@@ -121,6 +121,33 @@ fn a_container_stopped_between_two_looks_fails() {
 }
 
 #[test]
+fn a_container_to_look_from_that_is_stopped_fails() {
+    let Some(vm) = vm() else { return };
+    let name = hostile(&vm, "silent");
+    bash(&vm, &format!("docker stop -t 0 {name}"));
+    let run = labrun(&vm, "", &format!("/share/place.yaml --set container={name}"), AT_ONCE);
+    // Nothing is proven from nowhere: the control of the negative claim does not hold.
+    run.is(1, &["place/reaches fail(wrong)", "place/cut-off unknown"]);
+}
+
+#[test]
+fn an_engine_that_forbids_the_helper_is_unknown() {
+    let Some(vm) = vm() else { return };
+    let name = hostile(&vm, "silent");
+    python(&vm, "forbids", "--network none -v /var/run/docker.sock:/real.sock", "/share/forbids.py");
+    let args = format!("/share/place.yaml --set container={name}");
+    let run = labrun(&vm, "DOCKER_HOST=unix:///share/forbids.sock", &args, Bound::seconds(10));
+    run.is(4, &["place/reaches unknown", "place/cut-off unknown"]);
+    for doubt in run.report().checks().filter_map(|check| check.unknown.as_ref()).filter(|doubt| doubt.cause.is_some())
+    {
+        assert!(doubt.why.es.contains("con sudo") && doubt.why.en.contains("with sudo"), "{}", doubt.why.en);
+    }
+    // As root it takes no helper.
+    labrun(&vm, "sudo DOCKER_HOST=unix:///share/forbids.sock", &args, HANGS)
+        .is(0, &["place/reaches pass", "place/cut-off pass"]);
+}
+
+#[test]
 fn a_database_that_never_answers_fails() {
     is_no_database("silent", HANGS, "silent");
 }
