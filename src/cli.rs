@@ -44,7 +44,7 @@ pub enum Command {
 /// `labrun check`
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Labs or steps of them, such as `lab1` or `lab2/data`; a path to a lab file works too.
+    /// Labs or steps of them, such as `lab1` or `lab2/data`; `course` for all of them; a path to a lab file works too.
     #[arg(required = true, value_name = "LAB[/STEP]")]
     pub targets: Vec<String>,
     /// Set a parameter of the labs.
@@ -56,6 +56,9 @@ pub struct Check {
     /// Who is graded, whatever their own file says.
     #[arg(long, value_name = "ID", value_parser = id_of_student)]
     pub student: Option<String>,
+    /// Make parameters of the student's id, where a lab has such and whatever the course says.
+    #[arg(long)]
+    pub personal: bool,
     /// Also record everything that was observed in this file.
     #[arg(long, value_name = "FILE")]
     pub evidence: Option<PathBuf>,
@@ -84,6 +87,9 @@ pub struct Judge {
     /// Judge by this lab file, even if it is not the one the evidence was recorded for.
     #[arg(long = "lab", value_name = "FILE")]
     pub lab_files: Vec<PathBuf>,
+    /// Show hidden checks too, and judge them.
+    #[arg(long)]
+    pub reveal: bool,
     /// How the report is written, and where the labs are.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -112,6 +118,9 @@ pub struct ReportArgs {
 /// `labrun list`
 #[derive(Debug, Args)]
 pub struct List {
+    /// Show the parameters that the labs make of this student's id.
+    #[arg(long, value_name = "ID", value_parser = id_of_student)]
+    pub student: Option<String>,
     /// The language; by default that of the locale, Spanish if it has none.
     #[arg(long)]
     pub lang: Option<Lang>,

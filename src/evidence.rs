@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::points::Points;
 use crate::text::Text;
 use crate::vantage::Vantage;
 
@@ -35,6 +36,12 @@ pub struct Evidence {
     /// Who is graded, by the id that the teacher gave or that the student did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student: Option<String>,
+    /// Whether the parameters that a lab makes of a student's id are this student's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub personal: bool,
+    /// The course that the labs belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<CourseFacts>,
     /// What is wrong with what the student handed in, and was not heeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Text>,
@@ -121,6 +128,28 @@ pub struct Machine {
     pub system: Option<String>,
     /// Docker Engine version, e.g. `26.1.5`, when it answered.
     pub engine: Option<String>,
+}
+
+/// A course, as far as reports speak of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CourseFacts {
+    /// The course's id.
+    pub id: String,
+    /// Its title.
+    pub title: Text,
+    /// Its labs, in order.
+    pub labs: Vec<Weight>,
+}
+
+/// One lab of a course.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Weight {
+    /// The lab's id.
+    pub lab: String,
+    /// What all its points together are worth in the course.
+    pub weight: Points,
 }
 
 /// One lab a run looked at, by what binds it to the lab's file.

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::evidence::{Cause, CreditSource, Evidence, Facts, Observation, OptIn, RUN, Seen};
+use crate::evidence::{Cause, CourseFacts, CreditSource, Evidence, Facts, Observation, OptIn, RUN, Seen};
 use crate::expect::Truth;
 use crate::plan::{Ask, JudgedBy, Plan, PlannedAdvice, PlannedCheck, PlannedStep, PlannedWord};
 use crate::reference::Scope;
 use crate::student::MAX_ANSWER;
 use crate::text::Text;
+use crate::vantage::Vantage;
 use crate::verdict::{
-    self, CheckResult, Credited, Doubt, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult,
+    self, CheckResult, CourseResult, Credited, Doubt, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult,
 };
 
 /// Judges every check of `plans` on what was observed.
@@ -29,12 +31,24 @@ pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
         remarks: evidence.remarks.iter().take(MANY_REMARKS).cloned().collect(),
         outcome: worst(labs.iter().map(|lab| lab.outcome)),
         points: Score::sum(labs.iter().map(|lab| &lab.points)),
+        course: evidence.course.as_ref().and_then(|course| whole_course(course, plans, &labs)),
         labs,
     }
 }
 
 /// How many remarks on what a student handed in are reported.
 const MANY_REMARKS: usize = 40;
+
+/// What a course comes to, if all of each of its labs was judged.
+fn whole_course(course: &CourseFacts, plans: &[Plan], labs: &[LabResult]) -> Option<CourseResult> {
+    let scaled = course.labs.iter().map(|of_course| {
+        let whole = plans.iter().any(|plan| plan.id == of_course.lab && plan.selected.is_empty());
+        let lab = labs.iter().find(|lab| whole && lab.id == of_course.lab)?;
+        Some(lab.points.scaled(of_course.weight))
+    });
+    let scaled: Vec<Score> = scaled.collect::<Option<_>>()?;
+    Some(CourseResult { id: course.id.clone(), title: course.title.clone(), points: Score::sum(&scaled) })
+}
 
 /// What another look at a check could be good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,6 +272,13 @@ fn judge_step(
     let mut points = Score::default();
     let mut checks: Vec<CheckResult> = Vec::new();
     for check in &step.checks {
+        if let Some(until) = hidden(check, evidence) {
+            let result = unseen(check, until);
+            known.insert(result.address.clone(), result.outcome);
+            points.count(result.outcome, result.points, result.bonus);
+            checks.push(result);
+            continue;
+        }
         let live = judge_check(check, answers, evidence, known);
         // What needs it needs it now: credit is for what was done, not a thing to build on.
         known.insert(live.address.clone(), live.outcome);
@@ -382,6 +403,38 @@ fn with_credit(live: CheckResult, evidence: &Evidence) -> CheckResult {
         unknown: None,
         hint: None,
         ..live
+    }
+}
+
+/// Until when a check is hidden from whoever reads what was seen in this run.
+fn hidden(check: &PlannedCheck, evidence: &Evidence) -> Option<Timestamp> {
+    let finished = evidence.finished.parse::<Timestamp>().ok();
+    check.hidden_until.filter(|until| finished.is_none_or(|finished| finished < *until))
+}
+
+/// What is shown of a hidden check: that there is one, and what it is worth.
+fn unseen(check: &PlannedCheck, until: Timestamp) -> CheckResult {
+    let when =
+        Text::new(format!("se muestra y se juzga desde el {until}"), format!("shown and judged from {until} on"));
+    CheckResult {
+        address: check.address.clone(),
+        claim: Text::new("una comprobación oculta", "a hidden check"),
+        points: check.points,
+        bonus: check.bonus,
+        outcome: Outcome::Deferred,
+        expected: Vec::new(),
+        mismatches: Vec::new(),
+        blocked_by: Vec::new(),
+        unknown: None,
+        deferred: Some(when),
+        credit: None,
+        answer: None,
+        hint: None,
+        note: None,
+        from: Vantage::Vm,
+        namespace: None,
+        command: String::new(),
+        took_ms: 0,
     }
 }
 

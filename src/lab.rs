@@ -29,6 +29,9 @@ pub struct Lab {
     /// The parameters that a student may choose in their `labrun.yaml`.
     #[serde(default)]
     pub choices: Vec<Sp<String>>,
+    /// The parameters that are made of a student's id, where the course wants that, and their ranges.
+    #[serde(default)]
+    pub personal: Node,
     /// The steps, in the order in which students do them.
     #[serde(deserialize_with = "each")]
     pub steps: Vec<Step>,
@@ -97,6 +100,9 @@ pub struct Check {
     /// Who judges it, if labrun cannot.
     #[serde(default, deserialize_with = "lenient")]
     pub judged_by: Option<JudgedBy>,
+    /// Until when nobody is shown what it is about.
+    #[serde(default, deserialize_with = "lenient")]
+    pub hidden_until: Option<Sp<String>>,
     /// How long to go on looking until it holds, e.g. `20s`.
     #[serde(default, deserialize_with = "lenient")]
     pub within: Option<Sp<String>>,

@@ -14,6 +14,7 @@ pub mod text;
 pub mod vantage;
 
 // Authoring: from YAML to a plan, every mistake found on the way.
+pub mod course;
 pub mod decode;
 pub mod expect;
 pub mod lab;

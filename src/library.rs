@@ -21,6 +21,9 @@ struct BuiltInLabs;
 #[include = "*.yaml"]
 struct BuiltInChecks;
 
+/// The name of a course among labs, as users type it for all of them.
+pub const COURSE: &str = "course";
+
 /// A larger file is no lab.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -30,24 +33,30 @@ pub struct Library {
     /// Where the labs come from, in words.
     place: String,
     labs: BTreeMap<String, Arc<Source>>,
+    /// The course that the labs belong to.
+    course: Option<Arc<Source>>,
     checks: BTreeMap<String, Arc<Source>>,
 }
 
 impl Library {
     /// What the binary carries.
     pub fn built_in() -> Library {
+        let mut labs = embedded::<BuiltInLabs>("labs");
         Library {
             place: "among those built in".to_owned(),
-            labs: embedded::<BuiltInLabs>("labs"),
+            course: labs.remove(COURSE),
+            labs,
             checks: embedded::<BuiltInChecks>("checks"),
         }
     }
 
     /// The labs of `folder`, with the checks of the folder `checks` beside it on top of the built-in ones.
     pub fn of_folder(folder: &Path) -> Result<Library, Error> {
+        let mut labs = read_folder(folder)?;
         let mut library = Library {
             place: format!("in {}", folder.display()),
-            labs: read_folder(folder)?,
+            course: labs.remove(COURSE),
+            labs,
             checks: embedded::<BuiltInChecks>("checks"),
         };
         let beside = match folder.file_name() {
@@ -78,6 +87,11 @@ impl Library {
     /// All labs, by id.
     pub fn labs(&self) -> &BTreeMap<String, Arc<Source>> {
         &self.labs
+    }
+
+    /// The course that the labs belong to, if there is one.
+    pub fn course(&self) -> Option<&Arc<Source>> {
+        self.course.as_ref()
     }
 
     /// The lab called `id`.

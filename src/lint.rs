@@ -1,11 +1,12 @@
-//! Finds every mistake in a file of the product: a lab, a library check or worlds, told apart by its `labrun:`.
+//! Finds every mistake in a file of the product: a lab, a library check, worlds or a course, told apart by its `labrun:`.
 
 use std::sync::Arc;
 
+use crate::course::{self, COURSE_FORMAT};
 use crate::decode::Decode;
 use crate::error::{Diagnostic, suggestion};
 use crate::lab::{CHECK_FORMAT, LAB_FORMAT};
-use crate::library::Library;
+use crate::library::{COURSE, Library};
 use crate::node::{self, Tree};
 use crate::plan::{Settings, plan, plan_library_check};
 use crate::source::{Source, Span};
@@ -32,13 +33,21 @@ pub fn lint(source: &Arc<Source>, library: &Library, name: Option<&str>) -> Vec<
         word if word == kind(CHECK_FORMAT) => plan_library_check(source),
         word if word == kind(WORLDS_FORMAT) => worlds::load(source, library.labs(), library.checks())
             .map_or_else(|mistakes| mistakes, |(_, worlds)| worlds::gaps(source, &worlds)),
+        word if word == kind(COURSE_FORMAT) => {
+            let mut mistakes = course::read(source, library.labs()).err().unwrap_or_default();
+            if name.is_some_and(|name| name != COURSE) {
+                decode.mistake(format.span, format!("the course of a folder of labs is called `{COURSE}.yaml`"), None);
+                mistakes.append(&mut decode.mistakes);
+            }
+            mistakes
+        }
         word if word == kind(LAB_FORMAT) => {
             let mut mistakes = plan(source, library.checks(), &Settings::new(), &[]).err().unwrap_or_default();
             mistakes.extend(name.and_then(|name| misnamed(source, name)));
             mistakes
         }
         _ => {
-            let help = suggestion(word, [LAB_FORMAT, CHECK_FORMAT, WORLDS_FORMAT]);
+            let help = suggestion(word, [LAB_FORMAT, CHECK_FORMAT, WORLDS_FORMAT, COURSE_FORMAT]);
             decode.mistake(format.span, format!("`{word}` is no format that labrun reads"), help);
             decode.mistakes
         }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
 
+use crate::course::Course;
 use crate::engine::Engine;
 use crate::evidence::{self, Cause, Evidence, Facts, Observation, Question, RUN, Sample, Seen, Subject, Unobserved};
 use crate::judge::{Answers, Standing, standing};
@@ -46,6 +47,10 @@ impl Default for Limits {
 pub struct Brief {
     /// What the student has handed in, as far as it is heeded.
     pub student: Student,
+    /// Whether parameters are made of the student's id.
+    pub personal: bool,
+    /// The course that the labs belong to, if there is one.
+    pub course: Option<Course>,
 }
 
 /// How far a run is: checks settled, of how many.
@@ -151,9 +156,11 @@ pub async fn observe(
         student: brief.student.id.clone(),
         remarks: brief.student.remarks.clone(),
         allowed: consent.to.to_vec(),
+        personal: brief.personal,
+        course: brief.course.as_ref().map(|course| course.facts.clone()),
         labs: plans.iter().map(subject).collect(),
         looked,
-        self_reported_counts: false,
+        self_reported_counts: brief.course.as_ref().is_some_and(|course| course.self_reported_counts),
         credit: Vec::new(),
         observations: log.observations.into_values().collect(),
     }

@@ -1,12 +1,14 @@
 //! Lab + library + settings → a plan of ready checks. Every author mistake is found here, all at once.
 
 mod claim;
+mod personal;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -26,9 +28,11 @@ use crate::vantage::Vantage;
 
 pub use crate::lab::JudgedBy;
 pub use claim::parse_duration;
+pub use personal::personal;
 pub use settings::{choices, parameters, refuses_setting};
 
-use claim::{FactNames, advice, ask_in_the_name_of, asks_the_student, body, tells_who_says_nothing};
+use claim::{FactNames, advice, ask_in_the_name_of, asks_the_student, body, tells_who_says_nothing, time};
+use personal::check_personal;
 
 /// Values for parameters, as typed on the command line.
 pub type Settings = BTreeMap<String, String>;
@@ -90,6 +94,8 @@ pub struct PlannedCheck {
     pub word: Option<PlannedWord>,
     /// Who judges it, if labrun does not.
     pub judged_by: Option<JudgedBy>,
+    /// Until when nobody is shown what it is about.
+    pub hidden_until: Option<Timestamp>,
     /// How long to go on looking until it holds.
     pub within: Option<Duration>,
     /// What makes it worth looking again; always, without one.
@@ -158,6 +164,11 @@ pub struct PlannedAdvice {
 }
 
 impl Plan {
+    /// Hides nothing, whatever the time.
+    pub fn reveal(&mut self) {
+        self.steps.iter_mut().flat_map(|step| &mut step.checks).for_each(|check| check.hidden_until = None);
+    }
+
     /// Every question to the student, as the lab it belongs to and its name.
     pub fn questions(&self) -> impl Iterator<Item = (&str, &str)> {
         self.checks()
@@ -220,11 +231,13 @@ impl Planner<'_> {
         }
 
         self.choices(&lab.choices, &declared);
+        check_personal(&lab.personal, &declared, &lab.choices, &mut self.decode);
 
         let mut known = Known::new();
         let mut steps = Vec::new();
         for step in &lab.steps {
-            steps.push(self.step(&lab.id.value, step, &mut known));
+            let planned = self.step(&lab.id.value, step, &steps, &mut known);
+            steps.push(planned);
         }
         if steps.iter().all(|step| step.checks.is_empty()) && self.decode.mistakes.is_empty() {
             self.decode.mistake(lab.id.span, "a lab without a single check", None);
@@ -281,7 +294,7 @@ impl Planner<'_> {
         }
     }
 
-    fn step(&mut self, lab: &str, step: &Step, known: &mut Known) -> PlannedStep {
+    fn step(&mut self, lab: &str, step: &Step, before: &[PlannedStep], known: &mut Known) -> PlannedStep {
         let id = &step.id.value;
         if !is_id(id) {
             self.decode.mistake(step.id.span, format!("`{id}` is no id"), Some(ID_FORM.to_owned()));
@@ -298,6 +311,12 @@ impl Planner<'_> {
             let Some(check) = self.decode.decode::<Check>(node) else { continue };
             let Some(mut planned) = self.check(lab, step, &check, node, known) else { continue };
             planned.needs.splice(0..0, step_needs.iter().cloned());
+            let earlier = before.iter().flat_map(|step| &step.checks).chain(&checks);
+            if let Some(need) = earlier.rev().find(|need| leans_on_hidden(&planned, need)) {
+                let message = format!("this needs `{}`, which is hidden for longer", need.address);
+                let help = "what becomes of this check would tell of that one: hide this one for as long".to_owned();
+                self.decode.mistake(node.span, message, Some(help));
+            }
             known.push(planned.address[lab.len() + 1..].to_owned());
             checks.push(planned);
         }
@@ -364,6 +383,9 @@ impl Planner<'_> {
                         unanswered, when: {given: false}, say: […]}`";
             let message = format!("check `{}` has no hint for whoever has not answered", id.value);
             self.decode.mistake(id.span, message, Some(help.to_owned()));
+        }
+        if let Some(until) = &check.hidden_until {
+            planned.hidden_until = time(until, &mut self.decode);
         }
         let points = check.points.unwrap_or_default();
         Some(PlannedCheck { address: format!("{lab}/{name}"), points, bonus: check.bonus, needs, ..planned })
@@ -437,6 +459,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Whether `check` needs `need`, and is shown while that is hidden.
+fn leans_on_hidden(check: &PlannedCheck, need: &PlannedCheck) -> bool {
+    check.needs.contains(&need.address) && need.hidden_until > check.hidden_until
 }
 
 const ID_FORM: &str = "lower-case letters, digits and `-`, beginning with a letter";

@@ -15,15 +15,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Check, Cli, Command, Judge, Lint, List, ReportArgs};
+use crate::course::{self, Course};
 use crate::error::{Diagnostic, Error, counted, exit_code, suggestion};
 use crate::evidence::{self, Evidence, OptIn, Subject};
 use crate::journal::Journal;
 use crate::judge::judge;
-use crate::library::{Library, read_source};
+use crate::library::{COURSE, Library, read_source};
 use crate::lint;
 use crate::memory::{Memory, OfThisRun};
 use crate::observe::{Brief, Limits, observe};
-use crate::plan::{Plan, Settings, parameters, plan, refuses_setting};
+use crate::plan::{Plan, Settings, parameters, personal, plan, refuses_setting};
 use crate::points::Points;
 use crate::probe::{Consent, Stop, repair};
 use crate::reference::written;
@@ -183,12 +184,26 @@ fn say_mistakes(mistakes: &[Diagnostic], environment: &Environment) {
 async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
     let library = Library::open(args.report.labs.as_deref())?;
     let settings: Settings = args.settings.into_iter().collect();
-    let subjects = targets(&args.targets, &library)?;
+    let course = course(&library)?;
+    let subjects = targets(&args.targets, &library, course.as_ref())?;
     check_settings(&settings, &subjects)?;
     let mut student = handed_in::read(args.answers.as_deref(), environment.home.as_deref())?;
     student.id = args.student.or(student.id);
-    let of_each: Vec<Settings> =
-        subjects.iter().map(|(source, _)| handed_in::settings(source, &library, &settings, &mut student)).collect();
+    if args.personal && student.id.is_none() {
+        let help = "say who it is with `--student ID`, or `student:` in labrun.yaml";
+        return Err(Error::Usage(format!("--personal makes parameters of a student's id: {help}")));
+    }
+    let wants_personal = args.personal || course.as_ref().is_some_and(|course| course.personal);
+    let personal = wants_personal && student.id.is_some();
+    let of_each: Vec<Settings> = subjects
+        .iter()
+        .map(|(source, _)| {
+            let of_library = library.name_of(source).is_some();
+            let settled = course.as_ref().filter(|_| of_library).map(|course| course.settings(source));
+            let setters = handed_in::Setters { course: settled.unwrap_or_default(), wants_personal, set: &settings };
+            handed_in::settings(source, &library, &setters, &mut student)
+        })
+        .collect();
     let with_settings = subjects.iter().zip(&of_each);
     let plans = plans(with_settings.map(|((source, steps), own)| (source, own, steps.as_slice())), &library)?;
     check_ids(&plans)?;
@@ -218,7 +233,8 @@ async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<Ex
     let allowed: Vec<OptIn> = flags.into_iter().filter_map(|(given, what)| given.then_some(what)).collect();
     let consent = Consent { to: &allowed, stop, say: &say_text };
     let limits = Limits { run: args.timeout.saturating_sub(repaired_in), ..Limits::default() };
-    let mut evidence = observe(&plans, &vm, memory, consent, limits, &Brief { student }, &|settled, all| {
+    let brief = Brief { student, personal, course };
+    let mut evidence = observe(&plans, &vm, memory, consent, limits, &brief, &|settled, all| {
         bar.set_length(all as u64);
         bar.set_position(settled as u64);
     })
@@ -294,6 +310,9 @@ fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error
     }
     check_ids(&planned)?;
     check_steps(&planned, &subjects, &library)?;
+    if args.reveal {
+        planned.iter_mut().for_each(Plan::reveal);
+    }
     let report = judge(&planned, &evidence);
     write_report(&report, &args.report, environment)?;
     Ok(exit_code(report.outcome))
@@ -303,9 +322,14 @@ fn list(args: List, environment: &Environment) -> Result<ExitCode, Error> {
     let lang = args.lang.unwrap_or(environment.lang);
     let library = Library::open(args.labs.as_deref())?;
     let settings = Settings::new();
-    let plans = plans(library.labs().values().map(|source| (source, &settings, [].as_slice())), &library)?;
+    let course = course(&library)?;
+    let in_order = course.iter().flat_map(|course| &course.facts.labs).filter_map(|of| library.labs().get(&of.lab));
+    let in_order: Vec<&Arc<Source>> = in_order.collect();
+    let rest = library.labs().values().filter(|source| !in_order.iter().any(|known| Arc::ptr_eq(known, source)));
+    let sources: Vec<&Arc<Source>> = in_order.iter().copied().chain(rest).collect();
+    let plans = plans(sources.iter().map(|source| (*source, &settings, [].as_slice())), &library)?;
     let mut text = String::new();
-    for plan in &plans {
+    for (plan, source) in plans.iter().zip(&sources) {
         let points = |checks: &mut dyn Iterator<Item = Points>| checks.sum::<Points>();
         let all = points(&mut plan.checks().filter(|check| !check.bonus).map(|check| check.points));
         text += &format!("{:<24} {:>5}  {}\n", plan.id, all, plan.title.get(lang));
@@ -313,9 +337,18 @@ fn list(args: List, environment: &Environment) -> Result<ExitCode, Error> {
             let worth = points(&mut step.checks.iter().filter(|check| !check.bonus).map(|check| check.points));
             text += &format!("  {:<22} {worth:>5}  {}\n", step.address, step.title.get(lang));
         }
+        for (name, value) in args.student.iter().flat_map(|student| personal(source, student)) {
+            text += &format!("  {name}={value}\n");
+        }
     }
     write_stdout(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The course that the labs of a library belong to, if there is one.
+fn course(library: &Library) -> Result<Option<Course>, Error> {
+    let read = |source| course::read(source, library.labs()).map_err(Error::Authoring);
+    library.course().map(read).transpose()
 }
 
 fn lint_files(args: Lint) -> Result<ExitCode, Error> {
@@ -367,9 +400,13 @@ fn library_beside(file: &Path) -> Result<Library, Error> {
 type Target = (Arc<Source>, Vec<String>);
 
 /// What is asked for, in the order of first mention.
-fn targets(targets: &[String], library: &Library) -> Result<Vec<Target>, Error> {
+fn targets(targets: &[String], library: &Library, course: Option<&Course>) -> Result<Vec<Target>, Error> {
     let mut subjects: Vec<(Arc<Source>, Vec<String>, bool)> = Vec::new();
-    for target in targets {
+    let all_of = |target: &String| match course.filter(|_| target == COURSE) {
+        Some(course) => course.facts.labs.iter().map(|of| of.lab.clone()).collect(),
+        None => vec![target.clone()],
+    };
+    for target in &targets.iter().flat_map(all_of).collect::<Vec<_>>() {
         let is_file = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
         let (source, step) = if is_file(target) {
             (read_source(Path::new(target))?, None)

@@ -35,8 +35,22 @@ pub struct Report {
     pub outcome: Outcome,
     /// The sums over all labs.
     pub points: Score,
+    /// What the labs come to together, if all of the course are there as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<CourseResult>,
     /// One entry per lab, in the order asked for.
     pub labs: Vec<LabResult>,
+}
+
+/// What became of a whole course.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CourseResult {
+    /// The course's id.
+    pub id: String,
+    /// Its title.
+    pub title: Text,
+    /// The sums over its labs, each scaled to its weight.
+    pub points: Score,
 }
 
 /// What became of one lab.
@@ -224,6 +238,28 @@ impl Score {
         } += points;
     }
 
+    /// The same as if all points together were `weight`; every hundredth of it stays somewhere.
+    pub fn scaled(&self, weight: Points) -> Score {
+        let whole = u64::from(self.possible.hundredths());
+        let share =
+            |points: Points| (u64::from(points.hundredths()) * u64::from(weight.hundredths())).checked_div(whole);
+        let parts = [self.earned, self.lost, self.undetermined, self.deferred];
+        let mut scaled = parts.map(|part| share(part).unwrap_or_default() as u32);
+        // What rounding down leaves over goes to the largest rests, of equal ones to the first.
+        let rest = |part: Points| {
+            (u64::from(part.hundredths()) * u64::from(weight.hundredths())).checked_rem(whole).unwrap_or_default()
+        };
+        let mut order = [0, 1, 2, 3];
+        order.sort_by_key(|at| std::cmp::Reverse(rest(parts[*at])));
+        let sum: u32 = scaled.iter().sum();
+        let left = if whole == 0 { 0 } else { weight.hundredths().saturating_sub(sum) };
+        order.iter().take(left as usize).for_each(|at| scaled[*at] += 1);
+        let [earned, lost, undetermined, deferred] = scaled.map(Points::from_hundredths);
+        let possible = if whole == 0 { Points::ZERO } else { weight };
+        let bonus = Points::from_hundredths(share(self.bonus).unwrap_or_default() as u32);
+        Score { earned, lost, undetermined, deferred, possible, bonus }
+    }
+
     /// Adds up the parts of something larger.
     pub fn sum<'a>(parts: impl IntoIterator<Item = &'a Score>) -> Score {
         parts.into_iter().fold(Score::default(), |a, b| Score {
@@ -241,5 +277,47 @@ impl Report {
     /// Every check of every lab, in order.
     pub fn checks(&self) -> impl Iterator<Item = &CheckResult> {
         self.labs.iter().flat_map(|lab| &lab.steps).flat_map(|step| &step.checks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn score(parts: [u32; 4]) -> Score {
+        let mut score = Score::default();
+        for (outcome, part) in
+            [Outcome::Pass, Outcome::Fail, Outcome::Unknown, Outcome::Deferred].into_iter().zip(parts)
+        {
+            score.count(outcome, Points::from_hundredths(part), false);
+        }
+        score
+    }
+
+    #[test]
+    fn a_scaled_score_keeps_its_shares() {
+        let weight = Points::from_hundredths(1000);
+        assert_eq!(score([100, 200, 0, 0]).scaled(weight), score([333, 667, 0, 0]));
+        assert_eq!(score([50, 50, 50, 0]).scaled(weight), score([334, 333, 333, 0]));
+        assert_eq!(score([700, 0, 0, 0]).scaled(weight), score([1000, 0, 0, 0]));
+        assert_eq!(score([0; 4]).scaled(weight), Score::default(), "a lab without points weighs nothing");
+        assert_eq!(score([1, 2, 3, 4]).scaled(Points::ZERO), Score::default());
+    }
+
+    proptest! {
+        #[test]
+        fn not_a_hundredth_gets_lost_and_nothing_comes_of_nothing(parts in any::<[u16; 4]>(), weight in 0..1_000_000_u32) {
+            let parts = parts.map(u32::from);
+            prop_assume!(parts.iter().any(|part| *part > 0));
+            let scaled = score(parts).scaled(Points::from_hundredths(weight));
+            let whole = scaled.earned + scaled.lost + scaled.undetermined + scaled.deferred;
+            prop_assert_eq!(whole, scaled.possible);
+            prop_assert_eq!(scaled.possible.hundredths(), weight);
+            for (before, after) in parts.into_iter().zip([scaled.earned, scaled.lost, scaled.undetermined, scaled.deferred]) {
+                prop_assert!(before > 0 || after == Points::ZERO);
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::decode::{Decode, Sp};
@@ -111,6 +112,7 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
         expect,
         word: kind.word.map(|word| PlannedWord { fact: word.fact, place: String::new() }),
         judged_by: check.judged_by,
+        hidden_until: check.hidden_until.as_ref().and_then(|until| time(until, decode)),
         within,
         worth: check.worth.as_ref().map(|worth| expectation(worth, &facts, decode)),
         hints: advice(&check.hints, &facts, decode),
@@ -359,6 +361,16 @@ pub(super) fn advice(all: &[Advice], facts: &FactNames, decode: &mut Decode) -> 
         planned.push(PlannedAdvice { id: advice.id.value.clone(), when, say: advice.say.clone() });
     }
     planned
+}
+
+/// Reads a time such as `2026-12-01T00:00:00Z`.
+pub(super) fn time(text: &Sp<String>, decode: &mut Decode) -> Option<Timestamp> {
+    let parsed = text.value.parse::<Timestamp>().ok();
+    if parsed.is_none() {
+        let help = Some("write it like `2026-12-01T00:00:00Z`".to_owned());
+        decode.mistake(text.span, format!("`{}` is no time", text.value), help);
+    }
+    parsed
 }
 
 fn duration(text: &Sp<String>, decode: &mut Decode) -> Option<Duration> {

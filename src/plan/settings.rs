@@ -24,6 +24,6 @@ pub fn choices(source: &Arc<Source>) -> Vec<String> {
     names.iter().filter_map(word).collect()
 }
 
-fn part(source: &Arc<Source>, key: &str) -> Node {
+pub(crate) fn part(source: &Arc<Source>, key: &str) -> Node {
     node::parse(source).unwrap_or_default().get(key).cloned().unwrap_or_default()
 }

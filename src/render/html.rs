@@ -63,8 +63,15 @@ struct Page {
     score: Tally,
     counts: Vec<(Mark, usize)>,
     missing: Vec<Link>,
+    course: Option<Course>,
     advice: Text,
     labs: Vec<Lab>,
+}
+
+#[derive(Serialize)]
+struct Course {
+    title: Text,
+    score: Tally,
 }
 
 #[derive(Serialize)]
@@ -168,6 +175,10 @@ fn page(report: &Report) -> Page {
         score: tally(&report.points),
         counts: counted.into_iter().filter(|(_, n)| *n > 0).collect(),
         missing: missing(Outcome::Fail).chain(missing(Outcome::Unknown)).map(link).collect(),
+        course: report
+            .course
+            .as_ref()
+            .map(|course| Course { title: name(&course.title), score: tally(&course.points) }),
         advice: prose(&advice(report)),
         labs: report.labs.iter().map(|lab| self::lab(report, lab)).collect(),
     }

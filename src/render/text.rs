@@ -199,6 +199,10 @@ impl Page<'_> {
         }
         let total = self.total(&report.points);
         self.field(("Total", "Total"), &total, &self.style().bold());
+        if let Some(course) = &report.course {
+            let total = format!("{} · {}", tame(self.say(&course.title), NAME), self.total(&course.points));
+            self.field(("Curso", "Course"), &total, &self.style().bold());
+        }
         self.field(("Ahora", "Next"), &tame_prose(self.say(&advice(report))), &self.style());
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::library::Library;
-use crate::plan::{Plan, Settings, choices, parameters, plan, refuses_setting};
+use crate::plan::{Plan, Settings, choices, parameters, personal, plan, refuses_setting};
 use crate::source::Source;
 use crate::student::{File, MAX_BYTES, Student, meant, short};
 use crate::text::Text;
@@ -62,17 +62,41 @@ fn read_text(path: &Path) -> Result<String, Refused> {
         .map_err(|_| Refused::Because("no es texto UTF-8".to_owned(), "it is no UTF-8 text".to_owned()))
 }
 
-/// The settings of one lab: what the student chose where the lab lets them choose, unless whoever grades has `set` it.
-pub fn settings(source: &Arc<Source>, library: &Library, set: &Settings, student: &mut Student) -> Settings {
-    let own = |name: &&String| choices(source).contains(*name) && !set.contains_key(*name);
-    let mut chosen: Settings = Settings::new();
-    for name in student.choices.keys().filter(own).cloned().collect::<Vec<_>>() {
+/// Who has a say in the parameters of a lab beside the student, the least first.
+pub struct Setters<'a> {
+    /// What the course settles.
+    pub course: Settings,
+    /// Whether parameters are made of the student's id.
+    pub wants_personal: bool,
+    /// What whoever grades has set.
+    pub set: &'a Settings,
+}
+
+/// The settings of one lab: those of the course, of the student where the lab lets them choose, those made of their id,
+/// and what whoever grades has set.
+pub fn settings(source: &Arc<Source>, library: &Library, setters: &Setters, student: &mut Student) -> Settings {
+    let own = match (&student.id, setters.wants_personal) {
+        (Some(id), true) => personal(source, id),
+        (None, true) if !personal(source, "somebody").is_empty() => {
+            student.remarks.push(Text::new(
+                "en este curso cada estudiante tiene sus propios valores, y no se dijo quién sos: falta `student:` en \
+                 `labrun.yaml`",
+                "in this course each student has values of their own, and nobody said who you are: `student:` is missing \
+                 in `labrun.yaml`",
+            ));
+            Settings::new()
+        }
+        _ => Settings::new(),
+    };
+    let without: Settings = joined([&setters.course, &own, setters.set]);
+    let may_choose = |name: &&String| choices(source).contains(*name) && !setters.set.contains_key(*name);
+    let mut chosen = Settings::new();
+    for name in student.choices.keys().filter(may_choose).cloned().collect::<Vec<_>>() {
         let value = student.choices[&name].clone();
-        let mut alone = set.clone();
-        alone.insert(name.clone(), value.clone());
         let planned = |settings: &Settings| plan(source, library.checks(), settings, &[]).is_ok();
         // A lab with mistakes of its own says so by itself.
-        let makes_sense = planned(&alone) || !planned(set);
+        let alone = Settings::from_iter([(name.clone(), value.clone())]);
+        let makes_sense = planned(&joined([&without, &alone])) || !planned(&without);
         match refuses_setting(source, &name, &value) {
             Some(wanted) => student.remarks.push(Text::new(
                 format!("elegiste `{name}: {value}`, y tiene que ser {}", in_spanish(wanted)),
@@ -85,7 +109,12 @@ pub fn settings(source: &Arc<Source>, library: &Library, set: &Settings, student
             None => drop(chosen.insert(name, value)),
         }
     }
-    set.iter().chain(&chosen).map(|(name, value)| (name.clone(), value.clone())).collect()
+    joined([&setters.course, &chosen, &own, setters.set])
+}
+
+/// All settings, the later ones over the earlier ones.
+fn joined<const N: usize>(all: [&Settings; N]) -> Settings {
+    all.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn in_spanish(wanted: &str) -> &str {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::{Selftest, SelftestFormat, refuses_check};
 use crate::error::{Error, suggestion};
-use crate::library::{Library, read_source};
+use crate::library::{COURSE, Library, read_source};
 use crate::run::{Environment, check_folders, folder_of, real_folder, say, write_file, write_stdout};
 use crate::selftest::machine::{Kit, Maker};
 use crate::selftest::result::Play;
@@ -194,6 +194,9 @@ fn kit(args: &Selftest, folder: &Path, library: &Library, environment: &Environm
     }
     for (name, source) in library.checks() {
         write_file(&checks.join(format!("{name}.yaml")), &source.text)?;
+    }
+    if let Some(course) = library.course() {
+        write_file(&share.path().join("labs").join(format!("{COURSE}.yaml")), &course.text)?;
     }
     Ok(Kit { labrun, share, env: environment.everything.clone() })
 }

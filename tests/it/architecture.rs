@@ -22,6 +22,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("params", &["decode", "error", "node", "reference"]),
     ("lab", &["decode", "node", "points", "text", "vantage"]),
     ("library", &["error", "lab", "source"]),
+    ("course", &["decode", "error", "evidence", "node", "plan", "points", "reference", "source", "text"]),
     ("reference", &["evidence"]),
     ("student", &["error", "node", "source", "text"]),
     ("expect", &["decode", "error", "expect", "node", "reference", "text", "verdict"]),
@@ -45,9 +46,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("worlds", &["decode", "error", "node", "plan", "source", "text", "verdict", "worlds"]),
-    ("lint", &["decode", "error", "lab", "library", "node", "plan", "source", "worlds"]),
+    ("lint", &["course", "decode", "error", "lab", "library", "node", "plan", "source", "worlds"]),
     // Looking.
-    ("evidence", &["text", "vantage"]),
+    ("evidence", &["points", "text", "vantage"]),
     ("memory", &["evidence"]),
     ("vm/", &["evidence", "vm"]),
     ("engine", &["engine", "evidence", "vm"]),
@@ -58,10 +59,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("probe/up", &["engine", "evidence", "probe", "text", "vm"]),
     ("probe/mod.rs", &["decode", "engine", "evidence", "memory", "node", "student", "vantage", "vm"]),
     ("probe/", &["engine", "evidence", "memory", "probe", "student", "vantage", "vm"]),
-    ("observe", &["engine", "evidence", "judge", "memory", "plan", "probe", "reference", "student", "vm"]),
+    ("observe", &["course", "engine", "evidence", "judge", "memory", "plan", "probe", "reference", "student", "vm"]),
     // Judging and showing.
     ("verdict", &["evidence", "points", "text", "vantage"]),
-    ("judge", &["evidence", "expect", "plan", "reference", "student", "text", "verdict"]),
+    ("judge", &["evidence", "expect", "plan", "reference", "student", "text", "vantage", "verdict"]),
     ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
     // Testing labs.
     ("selftest", &["plan", "render", "selftest", "text", "verdict", "vm", "worlds"]),
@@ -72,6 +73,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "run",
         &[
             "cli",
+            "course",
             "error",
             "evidence",
             "journal",

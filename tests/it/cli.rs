@@ -710,6 +710,139 @@ fn the_file_is_the_one_named_else_the_one_here_else_the_one_at_home() {
     assert_eq!(text(&output.stderr), "labrun: `labrun.yaml` no sirve: no es un archivo\n");
 }
 
+// ---- a course --------------------------------------------------------------------------------------------------
+
+/// A folder with a course of two labs, of which the second comes first, and a lab that is none of its.
+fn course(settled: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
+    std::fs::create_dir(folder.path().join("labs")).unwrap();
+    for (id, points) in [("one", "3"), ("two", "0.5"), ("other", "1")] {
+        let personal = if id == "other" { "" } else { "personal: {word: {prefix: w_, from: 1000, to: 9999}}\n" };
+        let lab = format!(
+            "labrun: lab/v1\nid: {id}\ntitle: {{es: x, en: x}}\nparams: {{word: plain, topology: bridged}}\n{personal}steps:\n  \
+             - id: s\n    title: {{es: x, en: x}}\n    checks:\n      - id: c\n        points: {points}\n        claim: \
+             {{es: x, en: \"${{word}} ${{topology}}\"}}\n        probe: {{command: {{run: [echo, \"${{word}}\"]}}}}\n        \
+             expect: {{stdout: {{matches: '^(plain|w_)'}}}}\n        hints: [{{id: h, say: [{{es: x, en: x}}]}}]\n      - id: \
+             d\n        points: 1\n        claim: {{es: x, en: x}}\n        probe: {{command: {{run: [\"false\"]}}}}\n        \
+             expect: {{exit_code: 0}}\n        hints: [{{id: h, say: [{{es: x, en: x}}]}}]\n"
+        );
+        write(&format!("labs/{id}.yaml"), &lab);
+    }
+    let labs = "labs: [{lab: two, weight: 30}, {lab: one, weight: 70}]";
+    write("labs/course.yaml", &format!("labrun: course/v1\nid: c\ntitle: {{es: Todo, en: All}}\n{labs}\n{settled}"));
+    folder
+}
+
+fn report_of(folder: &Path, args: &[&str]) -> (Report, String) {
+    let all = [&["check"], args, &["--format", "json", "--lang", "en", "--evidence", "e.json"]].concat();
+    let output = labrun_in(folder, &all, &[]);
+    let report: Report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+    let again = labrun_in(folder, &["judge", "e.json", "--format", "json"], &[]);
+    assert_eq!(text(&again.stdout), text(&output.stdout), "{}", text(&again.stderr));
+    (report, text(&output.stderr))
+}
+
+fn claims(report: &Report) -> Vec<&str> {
+    report.checks().map(|check| check.claim.en.as_str()).filter(|claim| *claim != "x").collect()
+}
+
+#[test]
+fn a_course_orders_and_weighs_its_labs_and_settles_their_parameters() {
+    let folder = course("params: {topology: nat}\n");
+    let list = text(&labrun_in(folder.path(), &["list"], &[]).stdout);
+    let labs: Vec<&str> =
+        list.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(labs, ["two", "one", "other"]);
+    let (report, said) = report_of(folder.path(), &["course"]);
+    assert_eq!(said, "");
+    assert_eq!(report.labs.iter().map(|lab| lab.id.as_str()).collect::<Vec<_>>(), ["two", "one"]);
+    assert_eq!(claims(&report), ["plain nat", "plain nat"]);
+    // A third of 30 and three quarters of 70.
+    let points = report.course.as_ref().unwrap().points;
+    assert_eq!(
+        (points.earned.to_string(), points.lost.to_string(), points.possible.to_string()),
+        ("62.5".into(), "37.5".into(), "100".into())
+    );
+    assert_eq!((report.points.earned.to_string(), report.points.possible.to_string()), ("3.5".into(), "5.5".into()));
+    let shown = labrun_in(folder.path(), &["judge", "e.json", "--lang", "en"], &[]);
+    assert!(text(&shown.stdout).contains("Course All · 62.5/100 points · 62 % · 37.5 lost"), "{}", text(&shown.stdout));
+    let page = labrun_in(folder.path(), &["judge", "e.json", "--format", "html"], &[]);
+    assert!(text(&page.stdout).contains("<b>62.5</b>/100"));
+    // Not all of it, or not all of a lab, is no course.
+    for part in [&["two"][..], &["two", "one/s"], &["course", "--set", "word=x", "one"]] {
+        let (report, _) = report_of(folder.path(), part);
+        assert_eq!(report.course.is_some(), part.contains(&"course"), "{part:?}");
+    }
+    // Whoever grades has the last word, and the course none about labs that are not of its folder.
+    assert_eq!(claims(&report_of(folder.path(), &["two", "--set", "topology=cloud"]).0), ["plain cloud"]);
+    let stray = labrun_in(folder.path(), &["check", "labs/two.yaml", "--format", "json"], &[]);
+    assert_eq!(claims(&serde_json::from_slice(&stray.stdout).unwrap()), ["plain bridged"]);
+}
+
+#[test]
+fn a_course_with_mistakes_is_refused_by_whoever_needs_it() {
+    let folder = course("params: {topologi: nat}\n");
+    for args in [&["check", "two"][..], &["check", "course"], &["list"], &["lint", "labs/course.yaml"]] {
+        let output = labrun_in(folder.path(), args, &[]);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{args:?}");
+        assert!(
+            said.contains("no lab of the course has a parameter `topologi`") && said.contains("labs/course.yaml:"),
+            "{said}"
+        );
+    }
+    std::fs::remove_file(folder.path().join("labs/course.yaml")).unwrap();
+    let output = labrun_in(folder.path(), &["check", "course"], &[]);
+    assert!(text(&output.stderr).starts_with("labrun: there is no lab `course` in labs;"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn each_student_has_values_of_their_own_where_the_course_wants_that() {
+    let evidence =
+        |folder: &Path| -> Evidence { serde_json::from_slice(&std::fs::read(folder.join("e.json")).unwrap()).unwrap() };
+    let off = course("");
+    assert_eq!(claims(&report_of(off.path(), &["course", "--student", "ana"]).0), ["plain bridged", "plain bridged"]);
+    assert!(!evidence(off.path()).personal);
+    let on = course("personal: true\n");
+    let (report, said) = report_of(on.path(), &["course", "--student", "ana"]);
+    let own = claims(&report)[0].to_owned();
+    assert!(own.starts_with("w_") && said.is_empty(), "{own}");
+    assert_eq!(claims(&report), [&own, &own], "the same in every lab");
+    assert_eq!((evidence(on.path()).personal, evidence(on.path()).student.as_deref()), (true, Some("ana")));
+    assert_ne!(claims(&report_of(on.path(), &["one", "--student", "bruno"]).0), [&own]);
+    assert_eq!(claims(&report_of(on.path(), &["one", "--student", "ana", "--set", "word=mine"]).0), ["mine bridged"]);
+    // The switch of whoever grades does the same.
+    assert_eq!(claims(&report_of(off.path(), &["one", "--student", "ana", "--personal"]).0), [&own]);
+    says(
+        &labrun_in(off.path(), &["check", "one", "--personal"], &[]),
+        2,
+        "",
+        "labrun: --personal makes parameters of a student's id: say who it is with `--student ID`, or `student:` in labrun.yaml\n",
+    );
+    let list = labrun_in(on.path(), &["list", "--student", "ana"], &[]);
+    assert!(text(&list.stdout).contains(&format!("  word={}\n", own.split(' ').next().unwrap())));
+    // Without an id nobody is somebody else by chance, and it is told.
+    let (report, said) = report_of(on.path(), &["one"]);
+    assert_eq!(claims(&report), ["plain bridged"]);
+    assert!(said.contains("nobody said who you are: `student:` is missing") && report.remarks.len() == 1, "{said}");
+}
+
+#[test]
+fn credit_on_the_word_of_the_machine_counts_only_where_the_course_says_so() {
+    for (settled, counts) in
+        [("", false), ("credit: {self_reported: shown}\n", false), ("credit: {self_reported: counts}\n", true)]
+    {
+        let folder = course(settled);
+        report_of(folder.path(), &["course"]);
+        let evidence = std::fs::read(folder.path().join("e.json")).unwrap();
+        let evidence: Evidence = serde_json::from_slice(&evidence).unwrap();
+        assert_eq!(evidence.self_reported_counts, counts, "{settled}");
+        let course = evidence.course.unwrap();
+        assert_eq!((course.id.as_str(), course.labs.len()), ("c", 2));
+    }
+}
+
 // ---- names of labs --------------------------------------------------------------------------------------------
 
 #[test]

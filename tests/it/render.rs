@@ -73,6 +73,7 @@ fn report(labs: Vec<LabResult>) -> Report {
         },
         student: None,
         remarks: Vec::new(),
+        course: None,
         outcome: labs.iter().map(|lab| lab.outcome).max().unwrap_or(Outcome::Pass),
         points: Score::sum(labs.iter().map(|lab| &lab.points)),
         labs,

@@ -62,6 +62,8 @@ const CASES: &[(&str, i32, &str)] = &[
     ("credited-counts", 1, "pass pass pass blocked"),
     // What a question took from the run is taken from the evidence again.
     ("run-nonce", 0, "pass"),
+    // What is hidden is neither a pass nor a fail yet, nor is what needs it blocked.
+    ("hidden", 0, "pass deferred deferred"),
     ("answers", 1, "fail pass fail fail fail unknown deferred deferred"),
 ];
 
@@ -175,6 +177,46 @@ fn an_answer_of_any_size_in_evidence_is_shown_as_long_as_one_may_be() {
     // Nor does it matter whether it was ever looked for.
     assert_eq!(judge(&plans, &evidence_for(&plans, |_| Some(unobserved()))).outcome, Outcome::Deferred);
     assert_eq!(judge(&plans, &evidence_for(&plans, |_| None)).outcome, Outcome::Deferred);
+}
+
+#[test]
+fn what_is_hidden_is_in_no_report_before_its_time_and_in_all_of_them_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let evidence = std::fs::read_to_string(case("hidden").join("evidence.json")).unwrap();
+    let judged = |finished: &str, args: &[&str]| {
+        let evidence = evidence.replace("2026-11-30T23:59:59.999Z", finished);
+        std::fs::write(folder.path().join("e.json"), evidence).unwrap();
+        let mut labrun = cargo_bin_cmd!("labrun");
+        labrun.current_dir(&folder).args(["judge", "e.json", "--lab"]).arg(case("hidden").join("lab.yaml"));
+        let output = labrun.args(args).output().unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    let outcomes = |finished: &str, args: &[&str]| {
+        let (code, json) = judged(finished, &[&["--format", "json"], args].concat());
+        let report: Report = serde_json::from_str(&json).unwrap();
+        adds_up(&report).unwrap();
+        (code, report.checks().map(|check| check.outcome.word()).collect::<Vec<_>>().join(" "))
+    };
+    let before = "2026-11-30T23:59:59.999Z";
+    for format in FORMATS {
+        for lang in ["es", "en"] {
+            let (_, shown) = judged(before, &["--format", format.name, "--lang", lang, "-v"]);
+            assert!(!shown.contains("secret") && !shown.contains("exited"), "{} {lang}", format.name);
+            assert!(shown.contains("2026-12-01T00:00:00Z"), "{} {lang}", format.name);
+            let (_, shown) = judged(before, &["--format", format.name, "--lang", lang, "-v", "--reveal"]);
+            for said in ["secret claim", "secret words", "secret-name", "secret-status"] {
+                assert!(shown.contains(said), "{} {lang}: {said}", format.name);
+            }
+        }
+    }
+    assert_eq!(outcomes(before, &[]), (Some(0), "pass deferred deferred".to_owned()));
+    assert_eq!(outcomes("2026-12-01T00:00:00.000Z", &[]), (Some(1), "pass fail deferred".to_owned()));
+    assert_eq!(outcomes("2027-01-01T00:00:00Z", &[]), (Some(1), "pass fail pass".to_owned()));
+    assert_eq!(outcomes(before, &["--reveal"]), (Some(1), "pass fail pass".to_owned()));
+    // A time that is none opens nothing.
+    for odd in ["", "never", "9999"] {
+        assert_eq!(outcomes(odd, &[]), (Some(0), "pass deferred deferred".to_owned()), "{odd}");
+    }
 }
 
 #[test]
