@@ -4,12 +4,14 @@ WORLD  := tests/world/world
 LABRUN := target/debug/labrun
 # The engines every world is played on; `make test ENGINES=26` is the quick one.
 ENGINES := 26 20
+# The worlds played on the older engine; all where none is named (`make test WORLDS_20=`).
+WORLDS_20 := untouched,reference,compose,engine-stopped
 
 .PHONY: help demo test lint deny clean-world
 
 help:
 	@echo 'make demo         grade a student VM, mistake included; ends with a report on screen and as HTML'
-	@echo 'make test         everything: format, lints, licences, the test world, all tests, all worlds, on Docker $(ENGINES)'
+	@echo 'make test         everything: format, lints, licences, the test world, all tests, all worlds'
 	@echo 'make clean-world  remove the student VMs, their images and caches; says how much disk that frees'
 
 demo:
@@ -20,7 +22,8 @@ test: lint deny
 	$(WORLD) setup --engine all
 	$(WORLD) selftest --engine all
 	LABRUN_WORLD="$(ENGINES)" INSTA_UPDATE=no cargo test --no-fail-fast -- --nocapture --test-threads 2
-	$(LABRUN) selftest --jobs 3 $(foreach engine,$(ENGINES),--vm-command '$(WORLD) vm --engine $(engine)')
+	$(foreach engine,$(ENGINES),$(LABRUN) selftest --jobs 3 $(if $(WORLDS_$(engine)),--only $(WORLDS_$(engine))) \
+	  --vm-command '$(WORLD) vm --engine $(engine)' &&) true
 
 # Formatting, Rust lints, and the product's own content.
 lint:
