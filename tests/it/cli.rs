@@ -438,9 +438,10 @@ fn what_was_seen_to_hold_stays_credited_until_it_is_asked_for_afresh() {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("flag");
     let lab = lab_of_a_command("credit", &["cat", flag.to_str().unwrap()], "10ms");
-    std::fs::write(folder.path().join("x.yaml"), lab).unwrap();
+    std::fs::create_dir(folder.path().join("labs")).unwrap();
+    std::fs::write(folder.path().join("labs/credit.yaml"), lab).unwrap();
     let check = |args: &[&str]| {
-        let output = labrun_in(folder.path(), &[&["check", "x.yaml", "--format", "json"], args].concat(), &[]);
+        let output = labrun_in(folder.path(), &[&["check", "credit", "--format", "json"], args].concat(), &[]);
         let report: Report =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
         report.labs[0].steps[0].checks[0].clone()
@@ -453,13 +454,19 @@ fn what_was_seen_to_hold_stays_credited_until_it_is_asked_for_afresh() {
     let credited = check(&["--evidence", "e.json"]);
     assert_eq!((credited.outcome, credited.credit.unwrap().now), (Outcome::Deferred, Outcome::Fail));
     assert_eq!(check(&["--fresh"]).outcome, Outcome::Fail);
-    let judged = labrun_in(folder.path(), &["judge", "e.json", "--lab", "x.yaml", "--lang", "en"], &[]);
+    let judged = labrun_in(folder.path(), &["judge", "e.json", "--lang", "en"], &[]);
     assert!(text(&judged.stdout).contains("seen to hold on "), "{}", text(&judged.stdout));
+    // The teacher's course has the last word on it.
+    let course = "labrun: course/v1\nid: c\ntitle: {es: x, en: x}\nlabs: [{lab: credit, weight: 1}]\n\
+                  credit: {self_reported: counts}\n";
+    std::fs::write(folder.path().join("labs/course.yaml"), course).unwrap();
+    let counted = check(&[]);
+    assert_eq!((counted.outcome, counted.credit.unwrap().now), (Outcome::Pass, Outcome::Fail));
     // A record that is no file is said to credit nothing, and keeps nobody from looking.
     let journal = folder.path().join(".state/labrun/journal.jsonl");
     std::fs::remove_file(&journal).unwrap();
     std::fs::create_dir(&journal).unwrap();
-    let output = labrun_in(folder.path(), &["check", "x.yaml", "--format", "json"], &[]);
+    let output = labrun_in(folder.path(), &["check", "credit", "--format", "json"], &[]);
     assert!(text(&output.stderr).contains("credits nothing: Is a directory"), "{}", text(&output.stderr));
     assert_eq!(output.status.code(), Some(1));
 }
