@@ -259,8 +259,8 @@ impl<'a> Context<'a> {
     pub async fn dial(&self, to: &Endpoint) -> Result<Dialled, Unobserved> {
         let not =
             |outcome: &str, address: Option<&str>| Ok(Dialled::Not(self.connection_facts(outcome, address, None)));
-        let Some(standing) = self.standing().await? else { return not("no_vantage", None) };
-        if !self.vm.stand(&standing.place).await? {
+        let Some(mut standing) = self.standing().await? else { return not("no_vantage", None) };
+        if !self.vm.stand(&standing.place).await? && !self.stand_again(&mut standing).await? {
             return not("no_vantage", None);
         }
         let host = match &to.host {
@@ -337,6 +337,18 @@ impl<'a> Context<'a> {
                 networks: vec![state.name.clone()],
             }),
         })
+    }
+
+    /// Whether one can stand there after all: a container that was restarted since this round began runs, as another
+    /// process.
+    async fn stand_again(&self, standing: &mut Standing) -> Result<bool, Unobserved> {
+        let Place::Inside { container, pid } = &mut standing.place else { return Ok(false) };
+        let now = self.engine.afresh(container).await?.filter(|state| state.running).and_then(|state| state.pid);
+        match now.filter(|now| now != pid) {
+            Some(now) => *pid = now,
+            None => return Ok(false),
+        }
+        self.vm.stand(&standing.place).await
     }
 
     fn connection_facts(&self, outcome: &str, address: Option<&str>, namespace: Option<&str>) -> Facts {
