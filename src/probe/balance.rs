@@ -183,6 +183,10 @@ impl Probe for Balance {
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let mut instances = Instance::find(cx, &self.backends.0).await?;
+        if instances.iter().any(|instance| instance.found == "none") {
+            let strangers = Instance::strangers(cx, &instances, self.to.port).await?;
+            instances.extend(strangers);
+        }
         let since = Timestamp::now().as_second();
         let asking = Asking::new(cx, &self.to, &self.path);
         let mut taken = vec![opens(cx, &instances).await];
@@ -207,7 +211,8 @@ impl Probe for Balance {
                 break;
             }
         }
-        Ok(Seen { instances, taken, separate, on_one, same: same.answered() }.facts())
+        let seen = Seen { instances, taken, separate, on_one, same: same.answered() };
+        Ok(seen.with_those_that_are_instances().facts())
     }
 
     fn command(&self) -> String {

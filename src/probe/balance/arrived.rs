@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use regex::bytes::Regex;
 
-use crate::engine::{Printed, Resolution};
+use crate::engine::{Listed, Printed, Resolution};
 use crate::evidence::Unobserved;
 use crate::probe::Context;
 use crate::probe::inside::{self, At, Lost};
@@ -15,6 +15,9 @@ use crate::vantage::Vantage;
 
 /// How much of what an instance printed is read.
 const PRINTED: usize = 4 << 20;
+
+/// How many containers that nobody named are looked at.
+const STRANGERS: usize = 30;
 
 /// How many seconds before the first request an instance's words are read from: its clock may be another's.
 const BEFORE: i64 = 60;
@@ -34,6 +37,8 @@ pub struct Instance {
     pub cut: bool,
     /// The engine's id of it, where there is one.
     pub id: Option<String>,
+    /// Whether nobody named it: it is an instance only if it gets requests.
+    pub is_stranger: bool,
 }
 
 impl Instance {
@@ -55,6 +60,25 @@ impl Instance {
         Ok(all)
     }
 
+    /// The running containers that nobody named and that may be instances all the same: not whoever publishes `port`,
+    /// the door itself, nor what is on the machine's own network, which may be a door as well.
+    pub async fn strangers(cx: &Context<'_>, known: &[Instance], port: u16) -> Result<Vec<Instance>, Unobserved> {
+        let is_door = |one: &Listed| {
+            one.ports.iter().any(|it| it.host_port == Some(port)) || one.networks.iter().any(|name| name == "host")
+        };
+        let is_known = |one: &Listed| known.iter().any(|known| known.id.as_ref() == Some(&one.id));
+        let others = cx.engine.containers().await?.iter().filter(|one| one.up && !is_door(one) && !is_known(one));
+        let stranger = |one: &Listed| Instance {
+            name: one.name.clone(),
+            found: "one",
+            running: Some(true),
+            id: Some(one.id.clone()),
+            is_stranger: true,
+            ..Instance::default()
+        };
+        Ok(others.take(STRANGERS).map(stranger).collect())
+    }
+
     /// Reads what it printed from a little before `since` on, and notes which requests show there.
     pub async fn read(&mut self, cx: &Context<'_>, mark: &str, since: i64) -> Result<(), Unobserved> {
         let Some(id) = &self.id else { return Ok(()) };
@@ -66,7 +90,7 @@ impl Instance {
 
     /// How many connections it has taken so far; none when it does not run, or does not tell.
     pub async fn opens(&self, cx: &Context<'_>) -> Option<u64> {
-        if self.running != Some(true) || self.id.is_none() {
+        if self.running != Some(true) || self.id.is_none() || self.is_stranger {
             return None;
         }
         // Its counters are read where its processes are, wherever the requests come from.

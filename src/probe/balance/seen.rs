@@ -28,6 +28,27 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The same without the containers that nobody named and that got no request. Those that did take the places of
+    /// the names that nobody answers to.
+    pub fn with_those_that_are_instances(mut self) -> Seen {
+        let numbers: Vec<u16> = self.separate.sent.iter().map(|(number, _)| *number).collect();
+        let got_any = |instance: &Instance| numbers.iter().any(|number| instance.got(*number));
+        let is_one = |instance: &Instance| !instance.is_stranger || got_any(instance);
+        let mut stays: Vec<bool> = self.instances.iter().map(is_one).collect();
+        if self.instances.iter().zip(&stays).any(|(instance, stays)| instance.is_stranger && *stays) {
+            let named = self.instances.iter().map(|instance| instance.found != "none");
+            stays = stays.iter().zip(named).map(|(stays, found)| *stays && found).collect();
+        }
+        let mut places = stays.iter();
+        self.instances.retain(|_| places.next().copied().unwrap_or_default());
+        for taken in &mut self.taken {
+            let mut places = stays.iter();
+            taken.retain(|_| places.next().copied().unwrap_or_default());
+        }
+        self.instances.truncate(INSTANCES);
+        self
+    }
+
     /// The facts; those that nobody could tell are said to be cut.
     pub fn facts(self) -> Facts {
         let mut sheet = Sheet::of(self.separate.connection.clone());
@@ -221,6 +242,25 @@ mod tests {
             (&facts["method"], &facts["least_share"], &facts["unseen"]),
             (&json!("log"), &json!(0.0), &json!(10))
         );
+    }
+
+    #[test]
+    fn whoever_gets_requests_takes_the_place_of_a_name_that_nobody_answers_to() {
+        let (one, two): (Vec<u16>, Vec<u16>) = (0..20).partition(even);
+        let absent = |name: &str| Instance { found: "none", running: None, lines: None, ..instance(name, None) };
+        let stranger = |name: &str, lines: &[u16]| Instance { is_stranger: true, ..instance(name, Some(lines)) };
+        let names = |instances: Vec<Instance>| {
+            let taken = vec![vec![None; instances.len()]; 3];
+            let separate = Answers { sent: (0..20).map(|number| (number, true)).collect(), ..Answers::default() };
+            let look = Seen { instances, taken, separate, on_one: 0, same: 0 }.with_those_that_are_instances();
+            assert!(look.taken.iter().all(|taken| taken.len() == look.instances.len()));
+            look.instances.into_iter().map(|instance| instance.name).collect::<Vec<_>>()
+        };
+        let both =
+            vec![absent(":8081"), absent(":8082"), stranger("a", &one), stranger("db", &[]), stranger("b", &two)];
+        assert_eq!(names(both), ["a", "b"]);
+        assert_eq!(names(vec![instance("drp1", Some(&one)), absent(":8082"), stranger("b", &two)]), ["drp1", "b"]);
+        assert_eq!(names(vec![absent(":8081"), absent(":8082"), stranger("db", &[])]), [":8081", ":8082"]);
     }
 
     #[test]
