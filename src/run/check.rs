@@ -1,0 +1,176 @@
+//! Labs prepared, a machine looked at, a report written.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::Check;
+use crate::error::{Error, exit_code};
+use crate::evidence::{Evidence, OptIn};
+use crate::journal::Journal;
+use crate::judge::judge;
+use crate::library::Library;
+use crate::memory::{Memory, OfThisRun};
+use crate::observe::{Brief, Limits, Progress, observe};
+use crate::plan::{Plan, Settings};
+use crate::probe::{Consent, Stop, repair};
+use crate::render::tame;
+use crate::run::handed_in;
+use crate::run::targets::{check_ids, check_settings, check_steps, course, plans, targets};
+use crate::run::{Environment, check_folders, say, write_file, write_report};
+use crate::student::Student;
+use crate::text::{Lang, Text};
+use crate::vm::Vm;
+use crate::vm::local::Local;
+
+/// `labrun check`
+pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
+    let library = Library::open(args.report.labs.as_deref())?;
+    let settings: Settings = args.settings.into_iter().collect();
+    let mut student = handed_in::read(args.answers.as_deref(), environment.home.as_deref())?;
+    student.id = args.student.or(student.id);
+    let asked = Asked { targets: &args.targets, settings: &settings, personal: args.personal };
+    let prepared = prepare(&library, &asked, student)?;
+    let lang = args.report.lang.unwrap_or(environment.lang);
+    for remark in &prepared.brief.student.remarks {
+        say(&format!("labrun: {}", tame(remark.get(lang), 400)));
+    }
+    check_folders([&args.evidence, &args.report.output])?;
+
+    let journal = open_journal(environment);
+    let bar = progress_bar(environment);
+    let vm = environment
+        .for_commands
+        .iter()
+        .fold(Local::new(environment.docker_host.clone()), |vm, (name, value)| vm.with_env(name, value));
+    let flags = [(args.disruptive, OptIn::Disruptive), (args.from_zero, OptIn::FromZero)];
+    let allowed: Vec<OptIn> = flags.into_iter().filter_map(|(given, what)| given.then_some(what)).collect();
+    let say_text = |text: &Text| bar.suspend(|| say(&format!("labrun: {}", tame(text.get(lang), 4000))));
+    let look = Look {
+        journal: journal.as_ref(),
+        fresh: args.fresh,
+        timeout: args.timeout,
+        consent: Consent { to: &allowed, stop, say: &say_text },
+        progress: &|settled, all| {
+            bar.set_length(all as u64);
+            bar.set_position(settled as u64);
+        },
+    };
+    let evidence = look.at(&vm, &prepared).await?;
+    bar.finish_and_clear();
+
+    let report = judge(&prepared.plans, &evidence);
+    if let Some(Err(error)) = journal.map(|journal| journal.note(&report, &prepared.plans)) {
+        say(&format!("labrun: what was seen to hold could not be noted for later runs: {error}"));
+    }
+    // That one of them cannot be written does not take the other away.
+    let reported = write_report(&report, &args.report, environment);
+    if let Some(path) = &args.evidence {
+        let json = serde_json::to_string_pretty(&evidence).expect("evidence is plain data");
+        write_file(path, &(json + "\n"))?;
+    }
+    reported?;
+    Ok(exit_code(report.outcome))
+}
+
+/// What is asked for, whoever the student is.
+pub struct Asked<'a> {
+    /// Labs or steps of them, as on the command line.
+    pub targets: &'a [String],
+    /// The parameters set for all of them.
+    pub settings: &'a Settings,
+    /// Whether parameters are made of the student's id, whatever the course says.
+    pub personal: bool,
+}
+
+/// All that is known before anybody looks.
+pub struct Prepared {
+    /// What to look for, lab by lab.
+    pub plans: Vec<Plan>,
+    /// What else a run is told.
+    pub brief: Brief,
+}
+
+/// Plans what is asked for, for one student: every mistake in it is found here.
+pub fn prepare(library: &Library, asked: &Asked<'_>, mut student: Student) -> Result<Prepared, Error> {
+    let course = course(library)?;
+    let subjects = targets(asked.targets, library, course.as_ref())?;
+    check_settings(asked.settings, &subjects)?;
+    if asked.personal && student.id.is_none() {
+        let help = "say who it is with `--student ID`, or `student:` in labrun.yaml";
+        return Err(Error::Usage(format!("--personal makes parameters of a student's id: {help}")));
+    }
+    let wants_personal = asked.personal || course.as_ref().is_some_and(|course| course.personal);
+    let personal = wants_personal && student.id.is_some();
+    let of_each: Vec<Settings> = subjects
+        .iter()
+        .map(|(source, _)| {
+            let of_library = library.name_of(source).is_some();
+            let settled = course.as_ref().filter(|_| of_library).map(|course| course.settings(source));
+            let course = settled.unwrap_or_default();
+            let setters = handed_in::Setters { course, wants_personal, set: asked.settings };
+            handed_in::settings(source, library, &setters, &mut student)
+        })
+        .collect();
+    let with_settings = subjects.iter().zip(&of_each);
+    let plans = plans(with_settings.map(|((source, steps), own)| (source, own, steps.as_slice())), library)?;
+    check_ids(&plans)?;
+    check_steps(&plans, &subjects, library)?;
+    handed_in::compare(&mut student, &subjects, library)?;
+    Ok(Prepared { plans, brief: Brief { student, personal, course } })
+}
+
+/// How a machine is looked at.
+pub struct Look<'a> {
+    /// What earlier runs saw there.
+    pub journal: Option<&'a Journal>,
+    /// Whether that is to credit nothing.
+    pub fresh: bool,
+    /// The time for all of it but what `consent` allows.
+    pub timeout: Duration,
+    /// What may be done to the machine.
+    pub consent: Consent<'a>,
+    /// Is told how far the run is.
+    pub progress: Progress<'a>,
+}
+
+impl Look<'_> {
+    /// Looks at `vm`, once what an earlier run has left aside there is back in its place.
+    pub async fn at(self, vm: &dyn Vm, prepared: &Prepared) -> Result<Evidence, Error> {
+        let of_this_run = OfThisRun::default();
+        let memory: &dyn Memory = self.journal.map_or(&of_this_run, |journal| journal);
+        let repaired_in = repair(vm, self.consent.say).await.map_err(|process| {
+            let what = "has set something of this machine aside, and will put it back: wait until it has ended";
+            Error::Usage(format!("another labrun (process {process}) {what}"))
+        })?;
+        let limits = Limits { run: self.timeout.saturating_sub(repaired_in), ..Limits::default() };
+        let Prepared { plans, brief } = prepared;
+        let mut evidence = observe(plans, vm, memory, self.consent, limits, brief, self.progress).await;
+        evidence.credit = self.journal.filter(|_| !self.fresh).map_or_else(Vec::new, |journal| journal.credit(plans));
+        Ok(evidence)
+    }
+}
+
+/// The record of earlier runs. One that cannot be read credits nothing, and is no reason not to look.
+fn open_journal(environment: &Environment) -> Option<Journal> {
+    let path = environment.journal.as_ref()?;
+    match Journal::open(path) {
+        Ok(journal) => Some(journal),
+        Err(error) => {
+            say(&format!("labrun: {} credits nothing: {error}", path.display()));
+            None
+        }
+    }
+}
+
+fn progress_bar(environment: &Environment) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let template = match environment.lang {
+        Lang::Es => "{spinner} {pos}/{len} controles  {elapsed}",
+        Lang::En => "{spinner} {pos}/{len} checks  {elapsed}",
+    };
+    bar.set_style(ProgressStyle::with_template(template).expect("a constant template"));
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar
+}

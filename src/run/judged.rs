@@ -1,0 +1,133 @@
+//! Evidence from a file, judged again.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::cli::Judge;
+use crate::error::{Error, exit_code};
+use crate::evidence::{self, Evidence, Subject};
+use crate::judge::judge;
+use crate::library::{Library, read_source};
+use crate::plan::{Plan, Settings};
+use crate::reference::written;
+use crate::render::tame;
+use crate::run::targets::{Target, check_ids, check_steps, plans};
+use crate::run::{Environment, say, write_report};
+use crate::source::Source;
+
+/// Evidence larger than this is not read: it is no honest run of a lab. `observe` keeps half as much.
+const MAX_EVIDENCE: u64 = 32 << 20;
+
+/// `labrun judge`
+pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error> {
+    let evidence = read_evidence(&args.evidence)?;
+    let library = Library::open(args.report.labs.as_deref())?;
+    let given = given_labs(&args.lab_files, &library)?;
+    for (file, (id, _)) in args.lab_files.iter().zip(&given) {
+        if evidence.labs.iter().all(|subject| subject.lab != *id) {
+            let why = format!("it is lab `{id}`, of which the evidence holds nothing");
+            return Err(Error::Format { path: file.display().to_string(), why });
+        }
+    }
+    let mut planned = plans_for(&evidence, &args.evidence, &library, &given)?;
+    for (plan, subject) in planned.iter().zip(&evidence.labs) {
+        if plan.digest != subject.digest {
+            let what = "is judged by another version of the lab than it was recorded for";
+            say(&format!("labrun: `{}` {what}", subject.lab));
+        }
+    }
+    if args.reveal {
+        planned.iter_mut().for_each(Plan::reveal);
+    }
+    let report = judge(&planned, &evidence);
+    write_report(&report, &args.report, environment)?;
+    Ok(exit_code(report.outcome))
+}
+
+/// Lab files to judge by whatever the evidence was recorded for, each by the id of its lab.
+pub fn given_labs(files: &[PathBuf], library: &Library) -> Result<Vec<(String, Arc<Source>)>, Error> {
+    let given = files.iter().map(|file| {
+        let source = read_source(file)?;
+        let id = plans([(&source, &Settings::new(), [].as_slice())], library)?.remove(0).id;
+        Ok((id, source))
+    });
+    given.collect()
+}
+
+/// The plans to judge `evidence` by, which was read from `path`: one for each of its labs, with the parameters it was
+/// recorded with. A lab of `given` counts whatever its digest; one of the library only if it is the very same.
+pub fn plans_for(
+    evidence: &Evidence,
+    path: &Path,
+    library: &Library,
+    given: &[(String, Arc<Source>)],
+) -> Result<Vec<Plan>, Error> {
+    let mut planned = Vec::new();
+    let mut subjects: Vec<Target> = Vec::new();
+    for subject in &evidence.labs {
+        let settings = subject.params.iter().map(|(name, value)| (name.clone(), written(value))).collect();
+        // Of two files of one lab the later one counts, as with every option given twice.
+        let chosen = given.iter().rfind(|(id, _)| *id == subject.lab).map(|(_, source)| source);
+        let source = match chosen {
+            Some(source) => source,
+            None => library.lab(&subject.lab).map_err(|error| not_at_hand(&error, subject))?,
+        };
+        let mut plan = plans([(source, &settings, subject.steps.as_slice())], library)?.remove(0);
+        if plan.digest == subject.digest {
+            // The same lab: where a copy of it lies today is no part of the report.
+            plan.source.clone_from(&subject.source);
+        } else if chosen.is_none() {
+            let why = format!(
+                "it was recorded for another version of `{}` than {}; to judge it by a version of your choice, \
+                 give that with `--lab FILE`",
+                subject.lab, plan.source
+            );
+            return Err(Error::Format { path: path.display().to_string(), why });
+        }
+        planned.push(plan);
+        subjects.push((source.clone(), subject.steps.clone()));
+    }
+    check_ids(&planned)?;
+    check_steps(&planned, &subjects, library)?;
+    Ok(planned)
+}
+
+/// What every version of evidence says of itself.
+#[derive(serde::Deserialize)]
+struct Version {
+    format: String,
+}
+
+/// Reads evidence, which may come from anybody.
+pub fn read_evidence(path: &Path) -> Result<Evidence, Error> {
+    let name = path.display().to_string();
+    let failed = |error| Error::File { path: name.clone(), error };
+    if std::fs::metadata(path).map_err(failed)?.len() > MAX_EVIDENCE {
+        return Err(Error::Format { path: name, why: "larger than 32 MiB".to_owned() });
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let refused =
+        |error: serde_json::Error| Error::Format { path: name.clone(), why: format!("not evidence: {error}") };
+    // A newer format may have other fields, so the version is read by itself.
+    let version: Version = serde_json::from_str(&text).map_err(refused)?;
+    if version.format != evidence::FORMAT {
+        let why = format!("this labrun reads `{}`, not `{}`", evidence::FORMAT, version.format);
+        return Err(Error::Format { path: name, why });
+    }
+    let mut evidence: Evidence = serde_json::from_str(&text).map_err(refused)?;
+    if evidence.labs.is_empty() {
+        return Err(Error::Format { path: name, why: "evidence of no lab".to_owned() });
+    }
+    // labrun writes them in order; whoever judges relies on it.
+    for observation in &mut evidence.observations {
+        observation.samples.sort_by_key(|sample| sample.round);
+    }
+    Ok(evidence)
+}
+
+/// Says of a lab that is not at hand how to judge by it all the same.
+fn not_at_hand(error: &Error, subject: &Subject) -> Error {
+    let from = tame(&subject.source, 200);
+    Error::Usage(format!("{error}. It was recorded from {from}: give its file with `--lab FILE`"))
+}
