@@ -27,7 +27,7 @@ fn vm(engine: &str) -> StudentVm {
     let done = vm.bash(SCENE);
     assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/vantages");
-    for case in ["places", "later"] {
+    for case in ["places", "later", "restarted"] {
         std::fs::copy(cases.join(format!("{case}.yaml")), vm.share.path().join(format!("{case}.yaml"))).unwrap();
     }
     vm
@@ -116,5 +116,33 @@ fn a_killed_run_leaves_no_helper_and_runs_at_once_leave_each_other_s_alone() {
         let ended = text(&vm.bash(ended).stdout);
         assert_eq!(ended.lines().last(), Some("0"), "{}", text(&vm.bash("cat /tmp/waiting").stdout));
         until_helpers_are(&vm, 0);
+    }
+}
+
+/// Answers after three seconds, which is when `web` has been restarted.
+const SLOW: &str = r#"
+docker run -d --name slow --network host nginx python3 -c '
+import http.server, time
+class Slow(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(3); self.send_response(204); self.end_headers()
+http.server.HTTPServer(("", 8099), Slow).serve_forever()'
+for _ in $(seq 100); do ss -tln | grep -q :8099 && break; sleep 0.1; done
+"#;
+
+#[test]
+fn a_container_that_restarts_in_the_middle_of_a_round_is_still_a_place() {
+    for engine in engines() {
+        let vm = vm(&engine);
+        assert!(vm.bash(SLOW).status.success());
+        for sudo in ["", "sudo "] {
+            let output = vm.bash(&format!(
+                "pid() {{ docker inspect -f '{{{{.State.Pid}}}}' web; }}; before=$(pid); \
+                 (sleep 1.5; docker restart -t 0 web >/dev/null) & \
+                 {sudo}/share/labrun check /share/restarted.yaml --fresh; echo \"rc $?\"; wait; [ $(pid) != $before ] && echo restarted"
+            ));
+            let said = text(&output.stdout);
+            assert!(said.contains("rc 0") && said.contains("restarted"), "engine {engine} {sudo}: {said}");
+        }
     }
 }
