@@ -1,5 +1,7 @@
 //! The command line, nothing else.
 
+mod machine;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -9,6 +11,8 @@ use crate::plan::parse_duration;
 use crate::render::FORMATS;
 use crate::student::student_id;
 use crate::text::Lang;
+
+pub use machine::{MachineArgs, SshArgs};
 
 /// Runs hands-on infrastructure labs and grades them: facts in, verdict out.
 #[derive(Debug, Parser)]
@@ -26,8 +30,8 @@ not be determined, 2 wrong usage, 3 a lab with mistakes, 130 interrupted.";
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look at this machine and grade labs on it.
-    Check(Check),
+    /// Look at a machine, by default this one, and grade labs on it.
+    Check(Box<Check>),
     /// Grade again from recorded evidence; needs no machine.
     Judge(Judge),
     /// List the labs, their steps and points.
@@ -77,6 +81,9 @@ pub struct Check {
     /// How the report is written, and where the labs are.
     #[command(flatten)]
     pub report: ReportArgs,
+    /// Which machine to look at, and how to reach it.
+    #[command(flatten)]
+    pub machine: MachineArgs,
 }
 
 /// `labrun judge`

@@ -3,6 +3,7 @@
 mod check;
 mod handed_in;
 mod judged;
+mod machine;
 mod selftest;
 mod signals;
 mod targets;
@@ -39,6 +40,9 @@ pub struct Environment {
     /// Where earlier runs noted what they saw.
     journal: Option<PathBuf>,
     home: Option<String>,
+    user: Option<String>,
+    /// The socket of the user's SSH agent.
+    agent: Option<PathBuf>,
     /// What commands run on this machine are given.
     for_commands: Vec<(&'static str, String)>,
     /// All of it, for what a self-test runs.
@@ -46,7 +50,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads `LC_ALL`, `LC_MESSAGES`, `LANG`, `NO_COLOR`, `DOCKER_HOST` and what the terminal is like.
+    /// Reads `LC_ALL`, `LC_MESSAGES`, `LANG`, `NO_COLOR`, `DOCKER_HOST`, `SSH_AUTH_SOCK`, who the user is and what the
+    /// terminal is like.
     pub fn read() -> Environment {
         #[expect(clippy::disallowed_methods, reason = "this is the edge")]
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -66,6 +71,8 @@ impl Environment {
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
             home: var("HOME"),
+            user: var("USER"),
+            agent: var("SSH_AUTH_SOCK").map(PathBuf::from),
             for_commands: ["PATH", "HOME", "USER"].into_iter().filter_map(|name| Some((name, var(name)?))).collect(),
         }
     }
@@ -77,7 +84,7 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
         // These have processes under way, which must not outlive them.
         Command::Check(args) => {
             let stop = Stop::default();
-            unless_interrupted(&stop, check::check(args, environment, &stop)).await
+            unless_interrupted(&stop, check::check(*args, environment, &stop)).await
         }
         Command::Selftest(args) => unless_interrupted(&Stop::default(), selftest::selftest(args, environment)).await,
         Command::Judge(args) => judged::judge_again(args, environment),

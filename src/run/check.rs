@@ -17,12 +17,13 @@ use crate::plan::{Plan, Settings};
 use crate::probe::{Consent, Stop, repair};
 use crate::render::tame;
 use crate::run::handed_in;
+use crate::run::machine::{at_terminal, open, ssh_options};
 use crate::run::targets::{check_ids, check_settings, check_steps, course, plans, targets};
 use crate::run::{Environment, check_folders, say, write_file, write_report};
 use crate::student::Student;
 use crate::text::{Lang, Text};
 use crate::vm::Vm;
-use crate::vm::local::Local;
+use crate::vm::address::Address;
 
 /// `labrun check`
 pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
@@ -38,12 +39,12 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
     }
     check_folders([&args.evidence, &args.report.output])?;
 
-    let journal = open_journal(environment);
+    // What was seen on another machine than this one is not noted here.
+    let is_here = args.machine.vm == Address::Local;
+    let journal = if is_here { open_journal(environment) } else { None };
     let bar = progress_bar(environment);
-    let vm = environment
-        .for_commands
-        .iter()
-        .fold(Local::new(environment.docker_host.clone()), |vm, (name, value)| vm.with_env(name, value));
+    let ssh = at_terminal(ssh_options(&args.machine.ssh, environment), &bar, lang);
+    let vm = open(&args.machine.vm, &ssh, environment);
     let flags = [(args.disruptive, OptIn::Disruptive), (args.from_zero, OptIn::FromZero)];
     let allowed: Vec<OptIn> = flags.into_iter().filter_map(|(given, what)| given.then_some(what)).collect();
     let say_text = |text: &Text| bar.suspend(|| say(&format!("labrun: {}", tame(text.get(lang), 4000))));
@@ -57,7 +58,7 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
             bar.set_position(settled as u64);
         },
     };
-    let evidence = look.at(&vm, &prepared).await?;
+    let evidence = look.at(&*vm, &prepared).await?;
     bar.finish_and_clear();
 
     let report = judge(&prepared.plans, &evidence);

@@ -47,6 +47,16 @@ impl Pace {
 
 /// A connection to the first of `addresses` that takes one, and the time from its attempt to its success.
 pub async fn connect(addresses: &[SocketAddr], pace: &Pace) -> Result<(TcpStream, Duration), DialError> {
+    let attempt = |address| async move { TcpStream::connect(address).await.map_err(|error| not_connected(&error)) };
+    connect_by(attempt, addresses, pace).await
+}
+
+/// The same, where each attempt is made by `attempt`.
+pub async fn connect_by<A: Clone + PartialEq, S, F: Future<Output = Result<S, DialError>>>(
+    attempt: impl Fn(A) -> F,
+    addresses: &[A],
+    pace: &Pace,
+) -> Result<(S, Duration), DialError> {
     let start = Instant::now();
     let mut open = addresses.to_vec();
     let mut attempts = FuturesUnordered::new();
@@ -60,15 +70,16 @@ pub async fn connect(addresses: &[SocketAddr], pace: &Pace) -> Result<(TcpStream
                 Ok(stream) => return Ok((stream, Instant::now() - began)),
                 // Somebody has answered for this address: asking again would be told the same.
                 Err(error) => {
-                    last = not_connected(&error);
+                    last = error;
                     open.retain(|other| *other != address);
                 }
             },
             () = sleep_until(start + pace.whole) => return Err(DialError::TimedOut),
             () = sleep_until(next), if n_begun < pace.attempts => {
-                let address = open[n_begun as usize % open.len()];
+                let address = open[n_begun as usize % open.len()].clone();
                 n_begun += 1;
-                attempts.push(async move { (address, Instant::now(), TcpStream::connect(address).await) });
+                let ended = attempt(address.clone());
+                attempts.push(async move { (address, Instant::now(), ended.await) });
             }
         }
     }

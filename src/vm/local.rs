@@ -3,48 +3,26 @@
 mod files;
 pub mod process;
 
-use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
-use hyper::Response;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper::header::{HOST, HeaderValue, UPGRADE};
-use hyper_util::rt::TokioIo;
+use bollard::Docker;
+use futures_util::FutureExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, UdpSocket, UnixStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::evidence::{Cause, Machine, Unobserved};
+use crate::vm::addresses::{no_address, own_address};
 use crate::vm::connect::{Pace, connect, not_connected};
+use crate::vm::docker::{self, SOCKET};
 use crate::vm::helper::{self, Helpers, Role};
 use crate::vm::inside::{self, Attempt, NotEntered, Target};
-use crate::vm::{Bounded, Command, Dial, DialError, Dialled, FileError, FileStat, FileText, Output, Place, Vm};
-
-/// The engine's socket where nobody says otherwise.
-const SOCKET: &str = "/var/run/docker.sock";
-
-/// How long the engine may take to accept and to tell its version.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How much of one answer of the engine is read. A thousand containers take about 4 MB.
-const ENGINE_BYTES: u64 = 32 << 20;
-
-/// What else counts as read of an answer, for what its parsing takes: two bytes of JSON can become a record of a
-/// thousand. A thousand containers, each with its ports, mounts and networks, come to some 22 MB with it.
-fn parsed(json: &[u8]) -> u64 {
-    let cost = |byte: &u8| match byte {
-        b'{' => 1024,
-        b',' => 96,
-        _ => 0,
-    };
-    json.iter().map(cost).sum()
-}
+use crate::vm::{ByteStream, Command, Dial, DialError, Dialled, FileError, FileStat, FileText, Output, Place, Vm};
 
 /// How many addresses of one name are tried, and how long finding them may take.
 const MAX_ADDRESSES: usize = 4;
@@ -157,35 +135,17 @@ impl Vm for Local {
 
     async fn docker(&self) -> Result<Docker, Unobserved> {
         let path = self.socket()?;
-        let silent = || {
-            let place = path.display();
-            Unobserved::new(
-                Cause::Engine,
-                format!("el motor de Docker en {place} no respondió en {} s", ENGINE_PATIENCE.as_secs()),
-                format!("the Docker engine at {place} did not answer in {} s", ENGINE_PATIENCE.as_secs()),
-            )
-        };
+        let place = path.display().to_string();
         // Asked for its own sake: a client's error would not tell a missing engine from a forbidden one.
-        timeout(ENGINE_PATIENCE, UnixStream::connect(&path))
+        timeout(docker::PATIENCE, UnixStream::connect(&path))
             .await
-            .map_err(|_| silent())?
+            .map_err(|_| docker::silent(&place))?
             .map_err(|error| no_engine(&path, &error))?;
-        let socket = path.clone();
-        let transport = move |request: BollardRequest| over_socket(socket.clone(), request);
-        let broken = |error: bollard::errors::Error| {
-            let (place, why) = (path.display(), error.to_string().chars().take(300).collect::<String>());
-            Unobserved::new(
-                Cause::Engine,
-                format!("lo que responde en {place} no parece un motor de Docker: {why}"),
-                format!("what answers at {place} does not look like a Docker engine: {why}"),
-            )
+        let connect = move || {
+            let path = path.clone();
+            async move { Ok(Box::new(UnixStream::connect(path).await?) as Box<dyn ByteStream>) }.boxed()
         };
-        // Whoever asks bounds the wait and says so in better words than the client's.
-        let seconds = 60;
-        let docker =
-            Docker::connect_with_custom_transport(transport, Some("http://docker"), seconds, API_DEFAULT_VERSION)
-                .map_err(broken)?;
-        timeout(ENGINE_PATIENCE, docker.negotiate_version()).await.map_err(|_| silent())?.map_err(broken)
+        docker::client(&place, Arc::new(connect)).await
     }
 
     async fn run(&self, command: &Command, patience: Duration) -> Result<Output, Unobserved> {
@@ -227,13 +187,7 @@ impl Vm for Local {
         };
         let routes = read("/proc/net/route").await.unwrap_or_default();
         let tries = read("/proc/net/fib_trie").await.unwrap_or_default();
-        first_own_address(&routes, &tries).map(IpAddr::V4).ok_or_else(|| {
-            Unobserved::new(
-                Cause::Path,
-                "esta máquina no tiene ninguna dirección de red además de la propia (127.0.0.1)",
-                "this machine has no network address beyond its own loopback (127.0.0.1)",
-            )
-        })
+        own_address(&routes, &tries).map(IpAddr::V4).ok_or_else(no_address)
     }
 
     fn own_pid(&self) -> Option<u32> {
@@ -314,78 +268,9 @@ fn no_engine(path: &Path, error: &io::Error) -> Unobserved {
     }
 }
 
-/// One connection per question: the engine is on this machine, and a bound on bytes then bounds one answer.
-async fn over_socket(path: PathBuf, request: BollardRequest) -> Result<Response<Incoming>, bollard::errors::Error> {
-    // A connection that becomes a helper's standard input and output is bounded by those who talk over it.
-    let (max, surcharge): (u64, fn(&[u8]) -> u64) = match request.headers().contains_key(UPGRADE) {
-        true => (u64::MAX, |_| 0),
-        false => (ENGINE_BYTES, parsed),
-    };
-    let stream = Bounded::new(UnixStream::connect(path).await?, max).with_surcharge(surcharge);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with the answer, or as soon as nobody waits for it any more.
-    tokio::spawn(connection.with_upgrades());
-    let (mut parts, body) = request.into_parts();
-    if let Some(path) = parts.uri.path_and_query() {
-        parts.uri = path.clone().into();
-    }
-    parts.headers.insert(HOST, HeaderValue::from_static("docker"));
-    Ok(sender.send_request(BollardRequest::from_parts(parts, body)).await?)
-}
-
-/// The first address of this machine, by interface order, on a network that is not a container's: from the text of
-/// `/proc/net/route` (which network lies on which interface) and of `/proc/net/fib_trie` (which addresses are ours).
-fn first_own_address(routes: &str, tries: &str) -> Option<Ipv4Addr> {
-    let mut own = BTreeSet::new();
-    let mut leaf = None;
-    for line in tries.lines().map(str::trim) {
-        if let Some(address) = line.strip_prefix("|-- ") {
-            leaf = address.parse::<Ipv4Addr>().ok();
-        } else if line.starts_with("/32 host LOCAL") {
-            own.extend(leaf.filter(|address| !address.is_loopback()));
-        }
-    }
-    let hex = |word: &str| u32::from_str_radix(word, 16).ok().map(u32::swap_bytes);
-    routes.lines().skip(1).find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (interface, network, mask) = (words.first()?, hex(words.get(1)?)?, hex(words.get(7)?)?);
-        if ["lo", "docker", "br-", "veth"].iter().any(|made| interface.starts_with(made)) || mask == 0 {
-            return None;
-        }
-        own.iter().copied().find(|address| u32::from(*address) & mask == network)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ROUTES: &str = "\
-Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
-docker0	000011AC	00000000	0001	0	0	0	0000FFFF	0	0	0
-eth0	0002000A	00000000	0001	0	0	100	00FFFFFF	0	0	0
-";
-    const TRIES: &str = "\
-Main:
-  +-- 0.0.0.0/0 3 0 5
-     |-- 10.0.2.15
-        /32 host LOCAL
-     |-- 10.0.2.255
-        /32 link BROADCAST
-     |-- 127.0.0.1
-        /32 host LOCAL
-     |-- 172.17.0.1
-        /32 host LOCAL
-";
-
-    #[test]
-    fn without_a_default_route_the_first_network_that_is_not_docker_s_names_the_machine() {
-        assert_eq!(first_own_address(ROUTES, TRIES), Some(Ipv4Addr::new(10, 0, 2, 15)));
-        let without = ROUTES.lines().filter(|line| !line.starts_with("eth0")).collect::<Vec<_>>().join("\n");
-        assert_eq!(first_own_address(&without, TRIES), None);
-        assert_eq!(first_own_address("", ""), None);
-        assert_eq!(first_own_address("x\neth0 zz", "|-- \n|-- 1.2.3\n/32 host LOCAL"), None);
-    }
 
     #[tokio::test]
     async fn this_machine_has_an_address_or_says_why_not() {

@@ -1,11 +1,15 @@
 //! Ways to reach a machine. A vm is a way to dial, a way to its Docker engine, a way to run a command and a way to
 //! read a file; no probe knows which of them it stands on.
 
+pub mod address;
+mod addresses;
 pub mod connect;
+mod docker;
 pub mod helper;
 mod inside;
 pub mod local;
 mod names;
+pub mod ssh;
 
 use std::io;
 use std::net::IpAddr;
