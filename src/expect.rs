@@ -459,9 +459,7 @@ impl Item {
         match self {
             Item::Value(matcher) => matcher.held(Some(value), false, scope),
             Item::Fields(fields) => match value {
-                Value::Object(object) => {
-                    fields.held(&Scope { own: Some(object), given: scope.given.clone(), of_element: true })
-                }
+                Value::Object(object) => fields.held(&Scope { own: Some(object), of_element: true, ..scope.clone() }),
                 _ => Held::No,
             },
         }

@@ -103,6 +103,8 @@ struct Look<'e> {
     scope: Scope<'e>,
     /// The observations it leans on, by name.
     given: BTreeMap<&'e str, &'e Observation>,
+    /// The first of them that could not be made, and why.
+    unseen: Option<(&'e str, Doubt)>,
     /// The main observation, when its question could be put.
     observation: Option<&'e Observation>,
     /// The last round in which everything it rests on was still the same.
@@ -123,6 +125,7 @@ impl<'e> Look<'e> {
             finding: Finding::NotAsked,
             scope: Scope::default(),
             given: BTreeMap::new(),
+            unseen: None,
             observation: None,
             until: u32::MAX,
         }
@@ -132,12 +135,30 @@ impl<'e> Look<'e> {
         let mut look = Look::new();
         look.scope.given.insert(RUN, answers.run);
         for (name, ask) in &check.given {
-            let Some(facts) = look.put(ask, answers, round) else { return look };
-            look.scope.given.insert(name, facts);
+            match (look.put(ask, answers, round), std::mem::replace(&mut look.finding, Finding::NotAsked)) {
+                (Some(facts), _) => drop(look.scope.given.insert(name, facts)),
+                (None, Finding::Unknown(doubt)) => {
+                    look.scope.unseen.insert(name);
+                    look.unseen.get_or_insert((name, doubt));
+                }
+                (None, finding) => {
+                    look.finding = finding;
+                    return look;
+                }
+            }
             look.given.extend(look.observation.take().map(|observation| (name.as_str(), observation)));
         }
-        let Some(facts) = look.put(&check.ask, answers, round) else { return look };
-        look.scope.own = Some(facts);
+        let own = look.put(&check.ask, answers, round);
+        look.scope.own = own;
+        // What holds whatever the unseen would have shown holds; anything else rests on it.
+        if let Some((name, doubt)) = &look.unseen
+            && !own.is_some_and(|_| check.expect.evaluate(&look.scope) == Truth::Holds)
+        {
+            look.finding = Finding::Unknown(doubt.clone());
+            look.observation = look.given.get(name).copied();
+            return look;
+        }
+        let Some(facts) = own else { return look };
         look.finding = match check.expect.evaluate(&look.scope) {
             Truth::Fails(mismatches) => match &check.word {
                 Some(word) => Finding::Fail(vec![not_the_right_answer(word, facts)]),
@@ -156,6 +177,11 @@ impl<'e> Look<'e> {
     fn put(&mut self, ask: &Ask, answers: &Answers<'e>, round: u32) -> Option<&'e Facts> {
         let question = match ask.question(&self.scope) {
             Ok(question) => question,
+            Err(reference) if self.scope.is_unseen(&reference) => {
+                let doubt = self.unseen.as_ref().map(|(_, doubt)| Finding::Unknown(doubt.clone()));
+                self.finding = doubt.unwrap_or(Finding::NotAsked);
+                return None;
+            }
             // The observation it leans on was made, and what it should take over is not there: a fact, not a doubt.
             Err(reference) => {
                 let expected = Text::new(format!("`{reference}` existe"), format!("`{reference}` exists"));
@@ -185,6 +211,7 @@ impl<'e> Look<'e> {
         let (ask, expect) = check.control.as_ref()?;
         let mut twin = Look::new();
         twin.scope.given.clone_from(&self.scope.given);
+        twin.scope.unseen.clone_from(&self.scope.unseen);
         twin.scope.own = twin.put(ask, answers, round);
         self.until = self.until.min(twin.until);
         match twin.finding {

@@ -247,8 +247,12 @@ impl Round<'_> {
     async fn look(&self, check: &PlannedCheck) {
         let mut given: BTreeMap<&str, Facts> = BTreeMap::new();
         for (name, ask) in &check.given {
-            match self.ask(ask, &given).await {
-                Some(facts) => drop(given.insert(name, facts)),
+            match self.asked(ask, &given) {
+                // What cannot be seen may not matter to what can.
+                Some(asked) => match &self.answer(&asked, None).await.seen {
+                    Seen::Facts(facts) => drop(given.insert(name, facts.clone())),
+                    Seen::Unobserved(_) => {}
+                },
                 None => return,
             }
         }
@@ -267,13 +271,6 @@ impl Round<'_> {
             }
         };
         futures_util::join!(controlled, own);
-    }
-
-    async fn ask(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Facts> {
-        match &self.answer(&*self.asked(ask, given)?, None).await.seen {
-            Seen::Facts(facts) => Some(facts.clone()),
-            Seen::Unobserved(_) => None,
-        }
     }
 
     /// The question of `ask` in this round; none when it refers to what is not there.

@@ -1,6 +1,6 @@
 //! Facts by path, and `${name.path}`: how an argument or an expectation takes over what another observation saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -99,12 +99,14 @@ impl FromStr for Path {
 }
 
 /// The facts a check is judged on: those of its own probe, and those of each `given` under its name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Scope<'e> {
     /// The facts of the check's own probe.
     pub own: Option<&'e Facts>,
     /// The facts of what it leans on.
     pub given: BTreeMap<&'e str, &'e Facts>,
+    /// The names of what it leans on that could not be seen: nothing is known of their facts, not even their absence.
+    pub unseen: BTreeSet<&'e str>,
     /// Whether `own` is one element of a list.
     pub of_element: bool,
 }
@@ -113,6 +115,7 @@ impl<'e> Scope<'e> {
     /// The value at `path`, if there is one that is not null.
     pub fn find(&self, path: &Path) -> Option<&'e Value> {
         let found = match self.given.get(path.head()) {
+            None if self.unseen.contains(path.head()) => None,
             Some(facts) => {
                 let second = path.second()?;
                 path.walk(2, facts.get(second)?)
@@ -127,8 +130,16 @@ impl<'e> Scope<'e> {
         self.find(&name.parse().ok()?).cloned()
     }
 
-    /// Whether the fact at `path` was cut, so that what is missing in it may exist all the same.
+    /// Whether a reference by the text of its path leads to what could not be seen.
+    pub fn is_unseen(&self, name: &str) -> bool {
+        name.parse::<Path>().is_ok_and(|path| self.unseen.contains(path.head()))
+    }
+
+    /// Whether the fact at `path` was cut or not seen, so that what is missing in it may exist all the same.
     pub fn is_partial(&self, path: &Path) -> bool {
+        if self.unseen.contains(path.head()) {
+            return true;
+        }
         let (facts, fact) = match self.given.get(path.head()) {
             Some(facts) => (Some(*facts), path.second().unwrap_or_default()),
             None => (self.own, path.head()),

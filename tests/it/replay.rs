@@ -48,6 +48,8 @@ const CASES: &[(&str, i32, &str)] = &[
     ("opt-in", 0, "pass deferred"),
     // The same refusal, once with a dead control and once with a living one.
     ("control-failed", 4, "unknown pass"),
+    // What could not be seen matters to what rests on it alone.
+    ("unseen-aside", 4, "pass unknown unknown pass unknown unknown pass"),
     // Of a cut list, what is found is found; what is not found is not known to be absent.
     ("truncated", 4, "unknown pass unknown"),
     // Also of the round that began in time for what it needs, and was late for itself.
