@@ -97,6 +97,9 @@ pub struct Judge {
     /// Show hidden checks too, and judge them.
     #[arg(long)]
     pub reveal: bool,
+    /// Judge it even if it was changed after it was written; the report then says so.
+    #[arg(long)]
+    pub even_if_changed: bool,
     /// How the report is written, and where the labs are.
     #[command(flatten)]
     pub report: ReportArgs,

@@ -58,7 +58,13 @@ pub struct Engine<'a> {
     networks_inspected: Inspected<NetworkState>,
     volumes: Once<Vec<VolumeState>>,
     stats: Inspected<PathStat, (String, String)>,
-    secluded: Once<bool>,
+    about: Once<About>,
+}
+
+/// What the engine says of itself.
+struct About {
+    secluded: bool,
+    id: Option<String>,
 }
 
 /// A container as the engine's list shows it.
@@ -160,7 +166,7 @@ impl<'a> Engine<'a> {
             networks_inspected: Mutex::default(),
             volumes: OnceCell::new(),
             stats: Mutex::default(),
-            secluded: OnceCell::new(),
+            about: OnceCell::new(),
         }
     }
 
@@ -342,13 +348,24 @@ impl<'a> Engine<'a> {
     /// Whether the engine keeps its containers in a network of its own (without root, or Docker Desktop's), so that
     /// their addresses lead nowhere on the machine.
     pub async fn is_secluded(&self) -> Result<bool, Unobserved> {
+        Ok(self.about().await?.secluded)
+    }
+
+    /// What the engine calls itself, the same for as long as it keeps its data.
+    pub async fn own_id(&self) -> Result<Option<String>, Unobserved> {
+        Ok(self.about().await?.id.clone())
+    }
+
+    async fn about(&self) -> Result<&About, Unobserved> {
         let ask = || async {
             let docker = self.docker().await?;
             let info = self.ask(docker.info()).await?.unwrap_or_default();
             let rootless = info.security_options.iter().flatten().any(|option| option == "name=rootless");
-            Ok(rootless || info.operating_system.is_some_and(|system| system.contains("Docker Desktop")))
+            let desktop = info.operating_system.is_some_and(|system| system.contains("Docker Desktop"));
+            let id = info.id.filter(|id| !id.is_empty()).map(|id| id.chars().take(100).collect());
+            Ok(About { secluded: rootless || desktop, id })
         };
-        self.secluded.get_or_init(ask).await.clone()
+        self.about.get_or_init(ask).await.as_ref().map_err(Unobserved::clone)
     }
 
     async fn docker(&self) -> Result<&Docker, Unobserved> {

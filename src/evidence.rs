@@ -1,11 +1,15 @@
 //! What was observed: plain data, written to one file, judged for ever. Knows neither labs nor verdicts.
 
+pub mod chain;
+pub mod secrets;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::evidence::chain::Chain;
 use crate::points::Points;
 use crate::text::Text;
 use crate::vantage::Vantage;
@@ -33,6 +37,9 @@ pub struct Evidence {
     /// What marks this run: new for each, and what its questions call `${run.nonce}`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub nonce: String,
+    /// The code that the teacher published and this run was given: it was made after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<String>,
     /// Who is graded, by the id that the teacher gave or that the student did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student: Option<String>,
@@ -63,6 +70,9 @@ pub struct Evidence {
     pub credit: Vec<Credit>,
     /// The answers, one per distinct question.
     pub observations: Vec<Observation>,
+    /// What tells that nothing of it was changed after the run (`docs/evidence.md`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
 }
 
 /// What a run does to the machine only when it is asked to.
@@ -128,6 +138,25 @@ pub struct Machine {
     pub system: Option<String>,
     /// Docker Engine version, e.g. `26.1.5`, when it answered.
     pub engine: Option<String>,
+    /// What tells it from other machines, as far as it could be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+/// What tells a machine from others, and stays the same from run to run. A copy of a machine has the same, and whoever
+/// owns one can change it: it helps to see that two runs looked at one machine, and proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// What its Docker engine calls itself: made when the engine first started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// A hash of its `/etc/machine-id`, which is itself nobody's business.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// The fingerprint of the key by which its SSH server was known, `SHA256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_host_key: Option<String>,
 }
 
 /// A course, as far as reports speak of it.
@@ -197,6 +226,9 @@ pub struct Observation {
     pub command: String,
     /// What was seen, oldest first; looks of successive rounds that saw the same are one sample.
     pub samples: Vec<Sample>,
+    /// Its link of the chain: a hash (hex) over it and the link before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 impl Observation {

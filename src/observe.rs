@@ -1,6 +1,8 @@
 //! Asks what the plans ask, each question once a round, and records the answers. The only file that schedules:
 //! deadlines, rounds of polling, concurrency and order live here and nowhere else.
 
+mod identity;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
@@ -51,6 +53,8 @@ pub struct Brief {
     pub personal: bool,
     /// The course that the labs belong to, if there is one.
     pub course: Option<Course>,
+    /// A code of the teacher's that the evidence is to carry.
+    pub challenge: Option<String>,
 }
 
 /// How far a run is: checks settled, of how many.
@@ -99,9 +103,14 @@ pub async fn observe(
         next = round + 1;
         let engine = Engine::new(vm, deadline);
         let asked = looks.round(&engine, round, deadline);
-        join_all(pending.iter().map(|check| asked.look(check))).await;
+        let everything = join_all(pending.iter().map(|check| asked.look(check)));
         if round == 0 {
+            // Beside the looks, so that knowing whose machine it is costs no time of its own.
+            let known = machine.identity.take().unwrap_or_default();
+            machine.identity = join(everything, identity::of(vm, &engine, known, limits.patience)).await.1;
             machine.engine = engine.version().await.ok();
+        } else {
+            everything.await;
         }
         asked.record(&mut log);
         looked.extend(pending.iter().map(|check| (check.address.clone(), round)));
@@ -153,6 +162,7 @@ pub async fn observe(
         finished: to_the_millisecond(finished),
         machine,
         nonce,
+        challenge: brief.challenge.clone(),
         student: brief.student.id.clone(),
         remarks: brief.student.remarks.clone(),
         allowed: consent.to.to_vec(),
@@ -163,6 +173,7 @@ pub async fn observe(
         self_reported_counts: brief.course.as_ref().is_some_and(|course| course.self_reported_counts),
         credit: Vec::new(),
         observations: log.observations.into_values().collect(),
+        chain: None,
     }
 }
 
@@ -386,7 +397,7 @@ impl Log {
             let command = Kind::named(&question.probe)
                 .map(|kind| kind.command(&question.args, &question.from))
                 .unwrap_or_default();
-            let new = Observation { question, command, samples: Vec::new() };
+            let new = Observation { question, command, samples: Vec::new(), hash: None };
             if !self.takes(&new) {
                 // A question that is not there is one that nobody could ask.
                 return;

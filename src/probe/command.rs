@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::Deserialize;
 
+use crate::evidence::secrets::masked;
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::{Context, Probe, Sheet, quote};
 use crate::vm::{self, End, Output};
@@ -73,7 +74,7 @@ fn facts(output: &Output) -> Facts {
         [("stdout", &output.stdout, output.stdout_cut), ("stderr", &output.stderr, output.stderr_cut)]
     {
         // A program that never ran printed nothing, which is not the same as having nothing to say.
-        sheet.fact(name, (output.end != End::NotFound).then(|| String::from_utf8_lossy(bytes)));
+        sheet.fact(name, (output.end != End::NotFound).then(|| masked(&String::from_utf8_lossy(bytes))));
         if cut || output.end == End::TimedOut {
             sheet.is_cut(name);
         }

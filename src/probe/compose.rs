@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::evidence::secrets::masked;
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::node;
 use crate::probe::{Context, Probe, Sheet, quote, text_fact};
@@ -228,7 +229,7 @@ pub fn complaint(stderr: &[u8]) -> String {
     let said = String::from_utf8_lossy(stderr);
     let lines = said.lines().filter(|line| !line.starts_with("time=") || line.contains("level=error"));
     let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).map(without_values).collect();
-    lines.join("\n")
+    masked(&lines.join("\n"))
 }
 
 /// The line with `NAME=…` in the place of `NAME=value`.

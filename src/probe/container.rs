@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::engine::{ContainerState, Resolution};
+use crate::evidence::secrets::masked;
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::{Context, Probe, Sheet, quote_container};
 
@@ -89,7 +90,7 @@ fn describe(state: &ContainerState, now: Timestamp, sheet: &mut Sheet) {
     sheet.text("image", state.image.as_deref(), LONG);
     sheet.fact("status", &state.status);
     sheet.fact("exit_code", state.exit_code);
-    sheet.text("error", state.error.as_deref(), LONG);
+    sheet.text("error", state.error.as_deref().map(masked).as_deref(), LONG);
     sheet.fact("oom_killed", state.oom_killed);
     sheet.fact("created_at", &state.created);
     sheet.fact("started_at", &state.started_at);

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::engine::ContainerState;
+use crate::evidence::secrets::{masked, masked_words};
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::process::{Runs, runs};
 use crate::probe::inside::{At, Lost, look_into, users};
@@ -132,7 +133,8 @@ fn main<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Runs, Lost>> {
 
 fn describe(state: &ContainerState, uid: Option<u32>, runs: Option<&Runs>, now: Timestamp) -> Value {
     let text = |text: &str| text_fact(text.as_bytes(), LONG);
-    let command: Vec<Value> = state.command.iter().take(WORDS).map(|word| text(word)).collect();
+    let command = masked_words(&state.command[..state.command.len().min(WORDS)]);
+    let command: Vec<Value> = command.iter().map(|word| text(word)).collect();
     let until = if state.running { Some(now) } else { state.finished };
     let ran = state.started.zip(until).map(|(from, until)| until.duration_since(from).as_secs().max(0));
     json!({
@@ -142,7 +144,7 @@ fn describe(state: &ContainerState, uid: Option<u32>, runs: Option<&Runs>, now: 
         "image": state.image.as_deref().map(text),
         "command": command,
         "status": state.status,
-        "error": state.error.as_deref().map(text),
+        "error": state.error.as_deref().map(|error| text(&masked(error))),
         "exit_code": state.exit_code,
         "user": state.user.as_deref().map(text),
         "uid": uid,

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::evidence::secrets::masked_words;
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::process::{Runs, runs};
 use crate::probe::inside::{self, At, Lost};
@@ -118,7 +119,7 @@ fn processes<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Seen, Lost
 async fn process(cx: &Context<'_>, pid: u32, main: bool) -> Result<Option<Process>, Lost> {
     let Some(runs) = runs(cx, pid).await? else { return Ok(None) };
     let line = inside::text(cx, &format!("/proc/{pid}/cmdline"), ARGS).await?;
-    Ok(Some(Process { pid, main, runs, args: words(&line.bytes) }))
+    Ok(Some(Process { pid, main, runs, args: masked_words(&words(&line.bytes)) }))
 }
 
 impl Seen {

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::Check;
 use crate::error::{Error, exit_code};
+use crate::evidence::chain::seal;
 use crate::evidence::{Evidence, OptIn};
 use crate::journal::Journal;
 use crate::judge::judge;
@@ -119,7 +120,7 @@ pub fn prepare(library: &Library, asked: &Asked<'_>, mut student: Student) -> Re
     check_ids(&plans)?;
     check_steps(&plans, &subjects, library)?;
     handed_in::compare(&mut student, &subjects, library)?;
-    Ok(Prepared { plans, brief: Brief { student, personal, course } })
+    Ok(Prepared { plans, brief: Brief { student, personal, course, challenge: None } })
 }
 
 /// How a machine is looked at.
@@ -137,7 +138,7 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Looks at `vm`, once what an earlier run has left aside there is back in its place.
+    /// Looks at `vm`, once what an earlier run has left aside there is back in its place, and seals what was seen.
     pub async fn at(self, vm: &dyn Vm, prepared: &Prepared) -> Result<Evidence, Error> {
         let of_this_run = OfThisRun::default();
         let memory: &dyn Memory = self.journal.map_or(&of_this_run, |journal| journal);
@@ -149,6 +150,7 @@ impl Look<'_> {
         let Prepared { plans, brief } = prepared;
         let mut evidence = observe(plans, vm, memory, self.consent, limits, brief, self.progress).await;
         evidence.credit = self.journal.filter(|_| !self.fresh).map_or_else(Vec::new, |journal| journal.credit(plans));
+        seal(&mut evidence);
         Ok(evidence)
     }
 }

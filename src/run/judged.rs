@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::cli::Judge;
 use crate::error::{Error, exit_code};
+use crate::evidence::chain::{Broken, verify};
 use crate::evidence::{self, Evidence, Subject};
 use crate::judge::judge;
 use crate::library::{Library, read_source};
@@ -15,13 +16,17 @@ use crate::render::tame;
 use crate::run::targets::{Target, check_ids, check_steps, plans};
 use crate::run::{Environment, say, write_report};
 use crate::source::Source;
+use crate::text::Text;
 
 /// Evidence larger than this is not read: it is no honest run of a lab. `observe` keeps half as much.
 const MAX_EVIDENCE: u64 = 32 << 20;
 
 /// `labrun judge`
 pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error> {
-    let evidence = read_evidence(&args.evidence)?;
+    let evidence = match args.even_if_changed {
+        true => read_as_changed(&args.evidence)?,
+        false => read_evidence(&args.evidence)?,
+    };
     let library = Library::open(args.report.labs.as_deref())?;
     let given = given_labs(&args.lab_files, &library)?;
     for (file, (id, _)) in args.lab_files.iter().zip(&given) {
@@ -31,6 +36,15 @@ pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, E
         }
     }
     let mut planned = plans_for(&evidence, &args.evidence, &library, &given)?;
+    if evidence.chain.is_none() {
+        // What an older labrun wrote is judged as ever.
+        let said = Broken::Absent.said();
+        say(&format!(
+            "labrun: {}: {}",
+            args.evidence.display(),
+            said.get(args.report.lang.unwrap_or(environment.lang))
+        ));
+    }
     for (plan, subject) in planned.iter().zip(&evidence.labs) {
         if plan.digest != subject.digest {
             let what = "is judged by another version of the lab than it was recorded for";
@@ -99,8 +113,33 @@ struct Version {
     format: String,
 }
 
-/// Reads evidence, which may come from anybody.
+/// Reads evidence, which may come from anybody. What was changed after a run wrote it is refused; what has no chain
+/// is not.
 pub fn read_evidence(path: &Path) -> Result<Evidence, Error> {
+    match read_with_chain(path)? {
+        (evidence, Ok(()) | Err(Broken::Absent)) => Ok(evidence),
+        (_, Err(broken)) => Err(refused(path, &broken)),
+    }
+}
+
+/// Reads evidence also if it was changed; what is made of it then says so.
+fn read_as_changed(path: &Path) -> Result<Evidence, Error> {
+    let (mut evidence, chain) = read_with_chain(path)?;
+    if let Some(broken) = chain.err().filter(|broken| *broken != Broken::Absent) {
+        let Text { es, en } = broken.said();
+        let said =
+            Text::new(format!("la evidencia no es de fiar: {es}"), format!("the evidence cannot be trusted: {en}"));
+        evidence.remarks.insert(0, said);
+    }
+    Ok(evidence)
+}
+
+fn refused(path: &Path, broken: &Broken) -> Error {
+    Error::Format { path: path.display().to_string(), why: tame(&broken.said().en, 400) }
+}
+
+/// Reads evidence, whatever has become of its chain.
+pub fn read_with_chain(path: &Path) -> Result<(Evidence, Result<(), Broken>), Error> {
     let name = path.display().to_string();
     let failed = |error| Error::File { path: name.clone(), error };
     if std::fs::metadata(path).map_err(failed)?.len() > MAX_EVIDENCE {
@@ -119,11 +158,12 @@ pub fn read_evidence(path: &Path) -> Result<Evidence, Error> {
     if evidence.labs.is_empty() {
         return Err(Error::Format { path: name, why: "evidence of no lab".to_owned() });
     }
+    let chain = verify(&evidence);
     // labrun writes them in order; whoever judges relies on it.
     for observation in &mut evidence.observations {
         observation.samples.sort_by_key(|sample| sample.round);
     }
-    Ok(evidence)
+    Ok((evidence, chain))
 }
 
 /// Says of a lab that is not at hand how to judge by it all the same.

@@ -206,6 +206,7 @@ impl Vm for Local {
             outside: false,
             system: Some(words.map(|word| word.to_string_lossy().into_owned()).join(" ")),
             engine: None,
+            identity: None,
         }
     }
 }

@@ -48,7 +48,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("worlds", &["decode", "error", "node", "plan", "source", "text", "verdict", "worlds"]),
     ("lint", &["course", "decode", "error", "lab", "library", "node", "plan", "source", "worlds"]),
     // Looking.
-    ("evidence", &["points", "text", "vantage"]),
+    ("evidence", &["evidence", "points", "text", "vantage"]),
     ("memory", &["evidence"]),
     ("vm/", &["evidence", "text", "vm"]),
     ("engine", &["engine", "evidence", "vm"]),
@@ -126,15 +126,15 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         words: &["Instant", "SystemTime", "Timestamp::now"],
-        only_in: &["observe.rs", "vm/", "engine", "probe/", "selftest/mod.rs", "selftest/play.rs"],
+        only_in: &["observe", "vm/", "engine", "probe/", "selftest/mod.rs", "selftest/play.rs"],
         because: "whoever judges, plans or renders has no clock, so that the same evidence gives the same report",
     },
     Reserved {
         words: &["tokio", "futures_util", "async fn", "async move", ".await"],
-        only_in: &["observe.rs", "vm/", "engine", "probe/", "selftest/", "run", "main.rs"],
+        only_in: &["observe", "vm/", "engine", "probe/", "selftest/", "run", "main.rs"],
         because: "everything but looking is plain, synchronous code",
     },
-    Reserved { words: &["std::thread"], only_in: &["observe.rs", "vm/"], because: "only `observe` schedules" },
+    Reserved { words: &["std::thread"], only_in: &["observe", "vm/"], because: "only `observe` schedules" },
     Reserved { words: &["std::env", "env::var"], only_in: &["run"], because: "the environment is read once" },
     Reserved { words: &["serde_saphyr"], only_in: &["node.rs"], because: "one module knows the YAML parser" },
     Reserved { words: &["bollard"], only_in: &["engine", "vm/"], because: "the engine is asked in one place" },

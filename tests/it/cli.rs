@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use labrun::evidence::chain::seal;
 use labrun::evidence::{Cause, Evidence, Seen};
 use labrun::library::Library;
 use labrun::verdict::{Outcome, Report};
@@ -324,6 +325,7 @@ fn evidence_of_another_version_of_the_lab_is_refused_unless_a_lab_is_named() {
     let evidence = std::fs::read_to_string(folder.path().join("new.json")).unwrap();
     let mut evidence: Evidence = serde_json::from_str(&evidence).unwrap();
     evidence.labs[0].digest = "0".repeat(64);
+    seal(&mut evidence);
     std::fs::write(&path, serde_json::to_string(&evidence).unwrap()).unwrap();
     says(
         &labrun(&["judge", "old.json"]),

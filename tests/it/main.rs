@@ -6,6 +6,7 @@ mod authoring;
 mod balance;
 mod cli;
 mod docs;
+mod evidence;
 mod faults;
 mod isolation;
 mod looks;

@@ -70,6 +70,7 @@ fn report(labs: Vec<LabResult>) -> Report {
             outside: false,
             system: Some("Linux 6.1.0-37-amd64 x86_64".to_owned()),
             engine: Some("26.1.5".to_owned()),
+            identity: None,
         },
         student: None,
         remarks: Vec::new(),

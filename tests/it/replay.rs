@@ -7,6 +7,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use labrun::evidence::chain::{Broken, seal};
 use labrun::evidence::{Cause, Evidence, Facts, Observation, Sample, Seen, Unobserved};
 use labrun::judge::judge;
 use labrun::library::{Library, read_source};
@@ -82,7 +83,11 @@ fn every_case_comes_out_as_it_should_in_every_format() {
             assert_eq!(output.status.code(), Some(*code), "{name}: {stderr}");
             assert_eq!(
                 stderr,
-                format!("labrun: `{name}` is judged by another version of the lab than it was recorded for\n")
+                format!(
+                    "labrun: evidence.json: {}\nlabrun: `{name}` is judged by another version of the lab than it was \
+                     recorded for\n",
+                    Broken::Absent.said().get(if args.contains(&"es") { Lang::Es } else { Lang::En })
+                )
             );
             let shown = text(&output.stdout);
             if suffix == "json" {
@@ -95,6 +100,39 @@ fn every_case_comes_out_as_it_should_in_every_format() {
                 shown.replace(&format!("\"labrun\": \"{}\"", env!("CARGO_PKG_VERSION")), "\"labrun\": \"[version]\"");
             insta::assert_snapshot!(format!("{name}.{suffix}"), shown);
         }
+    }
+}
+
+#[test]
+fn evidence_that_was_changed_is_refused_unless_asked_for_and_then_every_report_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let text_of = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let mut evidence: Evidence =
+        serde_json::from_str(&text_of(&case("blocked-followers").join("evidence.json"))).unwrap();
+    seal(&mut evidence);
+    let judged = |evidence: &str, args: &[&str]| {
+        std::fs::write(folder.path().join("e.json"), evidence).unwrap();
+        let mut labrun = cargo_bin_cmd!("labrun");
+        labrun.current_dir(&folder).args(["judge", "e.json", "--lang", "en", "--lab", "lab.yaml"]);
+        let output = labrun.args(args).output().unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let whole = serde_json::to_string_pretty(&evidence).unwrap();
+    std::fs::copy(case("blocked-followers").join("lab.yaml"), folder.path().join("lab.yaml")).unwrap();
+    let (code, report, said) = judged(&whole, &[]);
+    assert_eq!(code, Some(1));
+    assert!(!said.contains("chain") && !said.contains("changed"), "{said}");
+    // What was sealed is judged as what never was.
+    assert_eq!(report, text(&judge_case("blocked-followers", &["--lang", "en"]).stdout));
+
+    let changed = whole.replacen("\"exited\"", "\"running\"", 1);
+    assert_ne!(changed, whole);
+    let (code, report, said) = judged(&changed, &[]);
+    assert_eq!((code, report.as_str()), (Some(2), ""));
+    assert!(said.starts_with("labrun: e.json: it was changed after it was written: observation 1 "), "{said}");
+    for format in FORMATS {
+        let (code, report, _) = judged(&changed, &["--even-if-changed", "--format", format.name]);
+        assert!(code != Some(2) && report.contains("the evidence cannot be trusted"), "{}: {report}", format.name);
     }
 }
 
@@ -390,7 +428,7 @@ fn evidence_for(plans: &[Plan], mut answer: impl FnMut(&Ask) -> Option<Seen>) ->
             if !observations.contains_key(&key) {
                 let Some(seen) = answer(ask) else { continue };
                 let samples = vec![Sample { round: 0, until: None, at_ms: 0, took_ms: 1, seen }];
-                observations.insert(key.clone(), Observation { question, command: String::new(), samples });
+                observations.insert(key.clone(), Observation { question, command: String::new(), samples, hash: None });
             }
             if let (Some(name), Seen::Facts(facts)) = (name, &observations[&key].samples[0].seen) {
                 given.push((name, facts.clone()));

@@ -89,6 +89,6 @@ impl Vm for Ssh {
     }
 
     fn machine(&self) -> Machine {
-        Machine { reached: self.address.to_string(), outside: true, system: None, engine: None }
+        Machine { reached: self.address.to_string(), outside: true, system: None, engine: None, identity: None }
     }
 }
