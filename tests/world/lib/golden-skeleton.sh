@@ -13,9 +13,11 @@ for layer in overlay2/*/; do
   id=$(basename "$layer")
   [ -d "overlay2/$id/diff" ] || continue
   mkdir -m 710 "skeleton/overlay2/$id"
-  for small in link lower committed; do
+  for small in link lower; do
     [ ! -e "overlay2/$id/$small" ] || cp -a "overlay2/$id/$small" "skeleton/overlay2/$id/"
   done
+  # The engine takes a layer without this mark for one that it may still write to, and `docker save` for broken.
+  : >"skeleton/overlay2/$id/committed"
   [ ! -e "overlay2/$id/lower" ] || mkdir -m 700 "skeleton/overlay2/$id/work"
   # Layers are only ever lower directories, so a link is as good as the folder.
   ln -s "/golden/overlay2/$id/diff" "skeleton/overlay2/$id/diff"

@@ -4,7 +4,8 @@
 
 TABLE="$WORLD/images/table"
 
-images_key() { key_of lib/images.sh images -- "$(base_key base)" "$(base_key fat)"; }
+# The sandbox's recipe is the product's own.
+images_key() { key_of lib/images.sh images ../../sandbox/Dockerfile -- "$(base_key base)" "$(base_key fat)" "$(base_key sandbox)"; }
 image_ref() { echo "$NS/$1:$(images_key)"; }
 
 # images_build: does nothing when the engine has them all.
@@ -16,6 +17,7 @@ images_build() {
   [ -n "$missing" ] || return 0
   base_build base
   base_build fat
+  base_build sandbox
   while read -r name folder base args _ <&3; do
     image_build "$name" "$folder" "$base" "$args"
   done 3< <(rows "$TABLE")
@@ -35,7 +37,7 @@ image_build() {
     for tool in $(sed -n 's/^# needs: //p' "$context/fetch"); do
       command -v "${tool%=*}" >/dev/null || { step "installing on the host: ${tool#*=}"; apt_install "${tool#*=}"; }
     done
-    quietly "fetch-$name" env "${args[@]}" WORLD_DOWNLOADS="$STATE/downloads" bash "$context/fetch" "$context"
+    quietly "fetch-$name" env "${args[@]}" WORLD="$WORLD" WORLD_DOWNLOADS="$STATE/downloads" bash "$context/fetch" "$context"
   fi
   build "image-$name" "$context" "$(image_ref "$name")" --build-arg "BASE=$(base_image "$base")" "${options[@]}"
   rm -rf "$context"
@@ -45,7 +47,7 @@ image_build() {
 images_forget_old() {
   local keep image
   # shellcheck disable=SC2046,SC2086  # lists
-  keep=$(for name in base fat $(printf 'vm-%s ' $ENGINES $LATER_ENGINES); do base_image "$name"; done
+  keep=$(for name in base fat sandbox $(printf 'vm-%s ' $ENGINES $LATER_ENGINES); do base_image "$name"; done
          rows "$TABLE" | while read -r name _; do image_ref "$name"; done)
   d images --filter "label=$NS" --format '{{.Repository}}:{{.Tag}}' | grep "^$NS/" | grep -v "^$NS/vm:" |
     grep -vxF "$keep" | while read -r image; do d rmi "$image" >/dev/null 2>&1; done
