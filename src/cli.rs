@@ -1,6 +1,7 @@
 //! The command line, nothing else.
 
 mod machine;
+mod repository;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::student::student_id;
 use crate::text::Lang;
 
 pub use machine::{MachineArgs, SshArgs};
+pub use repository::{Policy, SandboxArgs, Where};
 
 /// Runs hands-on infrastructure labs and grades them: facts in, verdict out.
 #[derive(Debug, Parser)]
@@ -42,7 +44,7 @@ pub enum Command {
     Selftest(Selftest),
     /// Dial where labrun itself cannot, as it says on standard input. labrun starts this, nobody else.
     #[command(hide = true)]
-    Helper,
+    Helper(Helper),
 }
 
 /// `labrun check`
@@ -78,12 +80,26 @@ pub struct Check {
     /// The time for the whole run; that for `--disruptive` and `--from-zero` comes on top.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub timeout: std::time::Duration,
+    /// Bring up the student's repository in this folder from nothing, look at that, and throw it away.
+    #[arg(long, value_name = "DIR")]
+    pub repo: Option<PathBuf>,
     /// How the report is written, and where the labs are.
     #[command(flatten)]
     pub report: ReportArgs,
     /// Which machine to look at, and how to reach it.
     #[command(flatten)]
     pub machine: MachineArgs,
+    /// Where a repository is brought up.
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
+}
+
+/// `labrun helper`
+#[derive(Debug, Args)]
+pub struct Helper {
+    /// Answer for the whole machine that it stands on, whose student has this home.
+    #[arg(long, value_name = "HOME")]
+    pub machine: Option<String>,
 }
 
 /// `labrun judge`

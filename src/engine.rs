@@ -348,7 +348,7 @@ impl<'a> Engine<'a> {
     /// Whether the engine keeps its containers in a network of its own (without root, or Docker Desktop's), so that
     /// their addresses lead nowhere on the machine.
     pub async fn is_secluded(&self) -> Result<bool, Unobserved> {
-        Ok(self.about().await?.secluded)
+        Ok(!self.vm.is_beside_engine() && self.about().await?.secluded)
     }
 
     /// What the engine calls itself, the same for as long as it keeps its data.

@@ -68,11 +68,25 @@ pub struct Evidence {
     /// What earlier runs saw to hold, each check at most once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credit: Vec<Credit>,
+    /// The repository that the machine was brought up from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
     /// The answers, one per distinct question.
     pub observations: Vec<Observation>,
     /// What tells that nothing of it was changed after the run (`docs/evidence.md`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,
+}
+
+/// A student's repository that was brought up from nothing, where nobody had typed or clicked anything.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// The exit code of `docker compose up`; none if it was not tried, or did not end in time.
+    pub exit_code: Option<i32>,
+    /// Why it was not brought up: what it asks for and no lab needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Text>,
 }
 
 /// What a run does to the machine only when it is asked to.

@@ -361,6 +361,9 @@ fn judge_check(
     if let Some(to) = deferred_to(check, evidence) {
         return CheckResult { outcome: Outcome::Deferred, deferred: Some(to), ..result };
     }
+    if let Some(to) = left_to_hands(check, evidence).filter(|_| !matches!(look.finding, Finding::Pass)) {
+        return CheckResult { outcome: Outcome::Deferred, deferred: Some(to), ..result };
+    }
     let needed = |wanted: &[Outcome]| -> Vec<String> {
         let unmet = check.needs.iter().filter(|need| known.get(*need).is_some_and(|outcome| wanted.contains(outcome)));
         unmet.cloned().collect()
@@ -486,6 +489,18 @@ fn deferred_to(check: &PlannedCheck, evidence: &Evidence) -> Option<Text> {
             "to see it, everything has to be brought up from nothing, beside what runs: \
              `labrun check --from-zero` judges it",
         ),
+    })
+}
+
+/// What is said of a check that takes what nobody does when a repository comes up by itself.
+fn left_to_hands(check: &PlannedCheck, evidence: &Evidence) -> Option<Text> {
+    (check.by_hand && evidence.repository.is_some()).then(|| {
+        Text::new(
+            "acá se levantó todo de la nada y nadie escribió SQL ni completó un instalador: se ve en la VM del estudiante, \
+             con `labrun check`",
+            "everything came up from nothing here, and nobody typed SQL or went through an installer: it is seen on the \
+             student's VM, with `labrun check`",
+        )
     })
 }
 

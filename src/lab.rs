@@ -100,6 +100,9 @@ pub struct Check {
     /// Who judges it, if labrun cannot.
     #[serde(default, deserialize_with = "lenient")]
     pub judged_by: Option<JudgedBy>,
+    /// Whether it takes what nobody does when a repository comes up by itself: SQL typed, an installer clicked through.
+    #[serde(default)]
+    pub by_hand: bool,
     /// Until when nobody is shown what it is about.
     #[serde(default, deserialize_with = "lenient")]
     pub hidden_until: Option<Sp<String>>,

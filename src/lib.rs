@@ -35,6 +35,9 @@ pub mod observe;
 pub mod probe;
 pub mod vm;
 
+// What a repository may ask for before it is brought up: pure.
+pub mod repository;
+
 // Judging and showing: pure.
 pub mod judge;
 pub mod render;

@@ -172,6 +172,7 @@ pub async fn observe(
         looked,
         self_reported_counts: brief.course.as_ref().is_some_and(|course| course.self_reported_counts),
         credit: Vec::new(),
+        repository: None,
         observations: log.observations.into_values().collect(),
         chain: None,
     }

@@ -94,6 +94,8 @@ pub struct PlannedCheck {
     pub word: Option<PlannedWord>,
     /// Who judges it, if labrun does not.
     pub judged_by: Option<JudgedBy>,
+    /// Whether it takes what nobody does when a repository comes up by itself.
+    pub by_hand: bool,
     /// Until when nobody is shown what it is about.
     pub hidden_until: Option<Timestamp>,
     /// How long to go on looking until it holds.
@@ -387,6 +389,7 @@ impl Planner<'_> {
         if let Some(until) = &check.hidden_until {
             planned.hidden_until = time(until, &mut self.decode);
         }
+        planned.by_hand |= check.by_hand;
         let points = check.points.unwrap_or_default();
         Some(PlannedCheck { address: format!("{lab}/{name}"), points, bonus: check.bonus, needs, ..planned })
     }

@@ -4,6 +4,7 @@ mod check;
 mod handed_in;
 mod judged;
 mod machine;
+mod repository;
 mod selftest;
 mod signals;
 mod targets;
@@ -25,6 +26,8 @@ use crate::source::Source;
 use crate::text::Lang;
 use crate::verdict::Report;
 use crate::vm::helper::serve;
+use crate::vm::local::Local;
+use crate::vm::sandbox;
 
 use signals::unless_interrupted;
 use targets::{course, plans};
@@ -78,6 +81,14 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// The machine labrun runs on.
+    fn local(&self) -> Local {
+        let local = Local::new(self.docker_host.clone());
+        self.for_commands.iter().fold(local, |vm, (name, value)| vm.with_env(name, value))
+    }
+}
+
 /// Does what the command line asks for.
 pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
     match cli.command {
@@ -90,8 +101,11 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
         Command::Judge(args) => judged::judge_again(args, environment),
         Command::List(args) => list(args, environment),
         Command::Lint(args) => lint_files(args),
-        Command::Helper => {
-            serve().await;
+        Command::Helper(args) => {
+            match args.machine {
+                Some(home) => sandbox::serve(&home).await,
+                None => serve().await,
+            }
             Ok(ExitCode::SUCCESS)
         }
     }

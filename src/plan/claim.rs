@@ -112,6 +112,7 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
         expect,
         word: kind.word.map(|word| PlannedWord { fact: word.fact, place: String::new() }),
         judged_by: check.judged_by,
+        by_hand: check.by_hand,
         hidden_until: check.hidden_until.as_ref().and_then(|until| time(until, decode)),
         within,
         worth: check.worth.as_ref().map(|worth| expectation(worth, &facts, decode)),

@@ -44,6 +44,7 @@ use crate::vantage::{Endpoint, Host, Vantage};
 use crate::vm::connect::Pace;
 use crate::vm::{self, ByteStream, DialError, Place, Vm};
 
+pub use compose::complaint;
 pub use consent::{Consent, Stop, repair};
 
 /// Every kind of probe, in the order of the reference page.

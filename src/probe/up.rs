@@ -96,7 +96,9 @@ impl Probe for Up {
                 Err(error) => outcome.error = Some(error),
                 Ok(config) => {
                     outcome.external = external(&config);
-                    if outcome.external.is_empty() {
+                    if let Some(why) = cx.consent.refused {
+                        outcome.error = Some(why.to_owned());
+                    } else if outcome.external.is_empty() {
                         self.bring_up(cx, &project, &read.tool, &config, &mut outcome).await?;
                     }
                 }

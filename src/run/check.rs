@@ -19,6 +19,7 @@ use crate::probe::{Consent, Stop, repair};
 use crate::render::tame;
 use crate::run::handed_in;
 use crate::run::machine::{at_terminal, open, ssh_options};
+use crate::run::repository::{self, Bringing, check_repository};
 use crate::run::targets::{check_ids, check_settings, check_steps, course, plans, targets};
 use crate::run::{Environment, check_folders, say, write_file, write_report};
 use crate::student::Student;
@@ -30,7 +31,10 @@ use crate::vm::address::Address;
 pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
     let library = Library::open(args.report.labs.as_deref())?;
     let settings: Settings = args.settings.into_iter().collect();
-    let mut student = handed_in::read(args.answers.as_deref(), environment.home.as_deref())?;
+    let mut student = match (&args.repo, &args.answers) {
+        (Some(repo), None) => repository::student(repo)?,
+        (_, answers) => handed_in::read(answers.as_deref(), environment.home.as_deref())?,
+    };
     student.id = args.student.or(student.id);
     let asked = Asked { targets: &args.targets, settings: &settings, personal: args.personal };
     let prepared = prepare(&library, &asked, student)?;
@@ -41,7 +45,7 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
     check_folders([&args.evidence, &args.report.output])?;
 
     // What was seen on another machine than this one is not noted here.
-    let is_here = args.machine.vm == Address::Local;
+    let is_here = args.machine.vm == Address::Local && args.repo.is_none();
     let journal = if is_here { open_journal(environment) } else { None };
     let bar = progress_bar(environment);
     let ssh = at_terminal(ssh_options(&args.machine.ssh, environment), &bar, lang);
@@ -49,17 +53,22 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
     let flags = [(args.disruptive, OptIn::Disruptive), (args.from_zero, OptIn::FromZero)];
     let allowed: Vec<OptIn> = flags.into_iter().filter_map(|(given, what)| given.then_some(what)).collect();
     let say_text = |text: &Text| bar.suspend(|| say(&format!("labrun: {}", tame(text.get(lang), 4000))));
-    let look = Look {
-        journal: journal.as_ref(),
-        fresh: args.fresh,
-        timeout: args.timeout,
-        consent: Consent { to: &allowed, stop, say: &say_text },
-        progress: &|settled, all| {
-            bar.set_length(all as u64);
-            bar.set_position(settled as u64);
-        },
+    let progress: Progress<'_> = &|settled, all| {
+        bar.set_length(all as u64);
+        bar.set_position(settled as u64);
     };
-    let evidence = look.at(&*vm, &prepared).await?;
+    let evidence = match &args.repo {
+        Some(repo) => {
+            let (sandbox, timeout, say) = (&args.sandbox, args.timeout, &say_text);
+            let with = Bringing { sandbox, environment, timeout, stop, say, progress };
+            check_repository(repo, &prepared, &with).await?
+        }
+        None => {
+            let consent = Consent { to: &allowed, refused: None, stop, say: &say_text };
+            let (journal, fresh, timeout) = (journal.as_ref(), args.fresh, args.timeout);
+            Look { journal, fresh, timeout, consent, progress }.at(&*vm, &prepared).await?
+        }
+    };
     bar.finish_and_clear();
 
     let report = judge(&prepared.plans, &evidence);

@@ -13,7 +13,7 @@ use crate::student::{File, MAX_BYTES, Student, meant, short};
 use crate::text::Text;
 
 /// The file that students hand in, in the folder labrun runs in or in their home.
-const NAME: &str = "labrun.yaml";
+pub const NAME: &str = "labrun.yaml";
 
 /// Reads the file `named`, else the one in this folder, else the one in `home`. That the one named is not there is a
 /// mistake of whoever named it; anything else that is wrong is the student's.

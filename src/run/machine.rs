@@ -13,16 +13,12 @@ use crate::run::{Environment, say};
 use crate::text::{Lang, Text};
 use crate::vm::Vm;
 use crate::vm::address::Address;
-use crate::vm::local::Local;
 use crate::vm::ssh::{Prompt, Ssh, SshOptions};
 
 /// The machine at `address`. This never fails: one that cannot be reached answers every question by saying why.
 pub fn open(address: &Address, ssh: &SshOptions, environment: &Environment) -> Box<dyn Vm> {
     match address {
-        Address::Local => {
-            let local = Local::new(environment.docker_host.clone());
-            Box::new(environment.for_commands.iter().fold(local, |vm, (name, value)| vm.with_env(name, value)))
-        }
+        Address::Local => Box::new(environment.local()),
         Address::Ssh { .. } => Box::new(Ssh::new(address.clone(), ssh.clone())),
     }
 }

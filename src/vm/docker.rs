@@ -61,11 +61,10 @@ pub fn silent(place: &str) -> Unobserved {
 }
 
 async fn over(stream: Box<dyn ByteStream>, request: BollardRequest) -> Result<Response<Incoming>, Error> {
-    // A connection that becomes a helper's standard input and output is bounded by those who talk over it.
-    let (max, surcharge): (u64, fn(&[u8]) -> u64) = match request.headers().contains_key(UPGRADE) {
-        true => (u64::MAX, |_| 0),
-        false => (BYTES, parsed),
-    };
+    // A connection that becomes a helper's standard input and output is bounded by those who talk over it, and images
+    // are handed on, not kept.
+    let is_passed_on = request.headers().contains_key(UPGRADE) || request.uri().path().ends_with("/images/get");
+    let (max, surcharge): (u64, fn(&[u8]) -> u64) = if is_passed_on { (u64::MAX, |_| 0) } else { (BYTES, parsed) };
     let stream = Bounded::new(stream, max).with_surcharge(surcharge);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the answer, or as soon as nobody waits for it any more.

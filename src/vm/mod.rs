@@ -9,7 +9,9 @@ pub mod helper;
 mod inside;
 pub mod local;
 mod names;
+pub mod sandbox;
 pub mod ssh;
+pub mod unreached;
 
 use std::io;
 use std::net::IpAddr;
@@ -116,7 +118,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
 }
 
 /// Where a connection begins.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Place {
     /// The machine itself.
     Machine,
@@ -175,6 +177,11 @@ pub trait Vm: Send + Sync {
 
     /// Whether the vantage `grader` is a place outside the machine.
     fn has_outside(&self) -> bool;
+
+    /// Whether the vantage `vm` is in the engine's own network, also where that is not the machine's.
+    fn is_beside_engine(&self) -> bool {
+        false
+    }
 
     /// What can be told of the machine without asking its engine.
     fn machine(&self) -> Machine;
@@ -235,7 +242,7 @@ pub struct FileText {
 }
 
 /// What lies at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileStat {
     /// Type and permissions, as the kernel's `st_mode`.
     pub mode: u32,
@@ -252,7 +259,7 @@ pub struct FileStat {
 }
 
 /// Where a path leads in the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolved {
     /// The path without any symbolic link in it.
     pub path: String,
@@ -261,7 +268,7 @@ pub struct Resolved {
 }
 
 /// Why a file could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum FileError {
     /// It is not there, or ceased to be while it was read, as files of a process do with it.
     #[error("not found")]
@@ -278,7 +285,7 @@ pub enum FileError {
 }
 
 /// A program to run on the machine, never through a shell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// The program and its arguments.
     pub argv: Vec<String>,
@@ -304,7 +311,7 @@ pub struct Output {
 }
 
 /// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// By itself, with this status.
     Exited(i32),

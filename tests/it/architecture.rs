@@ -25,6 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("course", &["decode", "error", "evidence", "node", "plan", "points", "reference", "source", "text"]),
     ("reference", &["evidence"]),
     ("student", &["error", "node", "source", "text"]),
+    ("repository", &["node", "repository", "text"]),
     ("expect", &["decode", "error", "expect", "node", "reference", "text", "verdict"]),
     (
         "plan",
@@ -69,6 +70,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // The edge.
     ("journal", &["evidence", "memory", "plan", "verdict"]),
     ("cli", &["plan", "render", "student", "text", "vm"]),
+    (
+        "run/repository",
+        &["cli", "engine", "error", "evidence", "observe", "probe", "repository", "run", "student", "text", "vm"],
+    ),
     (
         "run",
         &[
@@ -126,7 +131,7 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         words: &["Instant", "SystemTime", "Timestamp::now"],
-        only_in: &["observe", "vm/", "engine", "probe/", "selftest/mod.rs", "selftest/play.rs"],
+        only_in: &["observe", "vm/", "engine", "probe/", "run/repository", "selftest/mod.rs", "selftest/play.rs"],
         because: "whoever judges, plans or renders has no clock, so that the same evidence gives the same report",
     },
     Reserved {

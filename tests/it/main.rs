@@ -13,6 +13,7 @@ mod looks;
 mod opt_in;
 mod render;
 mod replay;
+mod repository;
 mod schema;
 mod selftest;
 mod student_vm;

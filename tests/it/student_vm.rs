@@ -34,6 +34,11 @@ pub struct StudentVm {
 impl StudentVm {
     /// Starts a VM with this engine and waits until it is ready.
     pub fn start(engine: &str) -> StudentVm {
+        StudentVm::with_memory(engine, "4g")
+    }
+
+    /// The same with more memory than a VM has.
+    pub fn with_memory(engine: &str, memory: &str) -> StudentVm {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         *ONE_LESS.wait_while(running, |running| *running >= AT_ONCE).unwrap_or_else(PoisonError::into_inner) += 1;
@@ -45,6 +50,7 @@ impl StudentVm {
         let mut holder = Command::new(world())
             .args(["vm", "--engine", engine, "--name", &name, "--share"])
             .arg(share.path())
+            .env("LABRUN_WORLD_VM_MEMORY", memory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

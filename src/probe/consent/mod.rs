@@ -18,6 +18,8 @@ use crate::vm::Vm;
 pub struct Consent<'a> {
     /// What was asked for.
     pub to: &'a [OptIn],
+    /// Why nothing of the student's is brought up, whatever was asked for.
+    pub refused: Option<&'a str>,
     /// How the run is asked to put things back and end.
     pub stop: &'a Stop,
     /// Says something to whoever is there, before it is done.
@@ -28,7 +30,7 @@ impl Consent<'_> {
     /// None at all.
     pub fn none() -> Consent<'static> {
         static STOP: std::sync::LazyLock<Stop> = std::sync::LazyLock::new(Stop::default);
-        Consent { to: &[], stop: &STOP, say: &|_| {} }
+        Consent { to: &[], refused: None, stop: &STOP, say: &|_| {} }
     }
 }
 

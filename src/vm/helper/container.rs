@@ -229,7 +229,7 @@ async fn run(docker: &Docker, id: &str) -> Result<(Link, Complaint), NotRun> {
 }
 
 /// Removes helpers that were made and never started, by runs that are over. Those that run are somebody's.
-async fn remove_forgotten(docker: &Docker) {
+pub async fn remove_forgotten(docker: &Docker) {
     let words = |word: &str| vec![word.to_owned()];
     let filters = [("label".to_owned(), words(LABEL)), ("status".to_owned(), words("created"))].into();
     let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };

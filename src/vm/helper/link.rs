@@ -42,12 +42,17 @@ impl Link {
         self.alive.load(Ordering::Relaxed)
     }
 
-    /// Has the helper dial. An error is one of the link.
-    pub async fn dial(&self, request: &Request) -> io::Result<Dial> {
+    /// A new stream to the other end.
+    pub async fn open(&self) -> io::Result<Compat<yamux::Stream>> {
         let gone = || io::Error::other("the helper is gone");
         let (ask, asked) = oneshot::channel();
         self.asks.send(ask).map_err(|_| gone())?;
-        let mut stream: Compat<yamux::Stream> = asked.await.map_err(|_| gone())?.compat();
+        Ok(asked.await.map_err(|_| gone())?.compat())
+    }
+
+    /// Has the helper dial. An error is one of the link.
+    pub async fn dial(&self, request: &Request) -> io::Result<Dial> {
+        let mut stream = self.open().await?;
         send(&mut stream, request).await?;
         Ok(match receive::<Reply>(&mut stream).await? {
             Reply::Connected { namespace, round_trip } => {

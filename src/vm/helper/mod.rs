@@ -21,8 +21,9 @@ use crate::vm::connect::Pace;
 use crate::vm::inside::Target;
 use crate::vm::{Dial, DialError};
 
-pub use container::NAME_PREFIX;
-pub use wire::serve;
+pub use container::{LABEL, NAME_PREFIX, remove_forgotten};
+pub use link::Link;
+pub use wire::{config, serve};
 
 use container::Helper;
 use image::Image;

@@ -1,0 +1,3 @@
+CREATE DATABASE drupal;
+\connect drupal
+CREATE EXTENSION pg_trgm;
