@@ -14,6 +14,7 @@ use crate::text::Text;
 use crate::vantage::Vantage;
 use crate::verdict::{
     self, CheckResult, CourseResult, Credited, Doubt, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult,
+    worst,
 };
 
 /// Judges every check of `plans` on what was observed.
@@ -316,7 +317,7 @@ fn judge_step(
     StepResult {
         address: step.address.clone(),
         title: step.title.clone(),
-        outcome: worst(checks.iter().filter(|check| !is_missed_bonus(check)).map(|check| check.outcome)),
+        outcome: worst(checks.iter().filter(|check| !check.is_missed_bonus()).map(|check| check.outcome)),
         points,
         checks,
     }
@@ -344,6 +345,7 @@ fn judge_check(
         unknown: None,
         deferred: None,
         credit: None,
+        settled: None,
         answer: None,
         hint: None,
         note: None,
@@ -442,13 +444,18 @@ fn hidden(check: &PlannedCheck, evidence: &Evidence) -> Option<Timestamp> {
     check.hidden_until.filter(|until| finished.is_none_or(|finished| finished < *until))
 }
 
+/// What stands for the claim of a hidden check.
+pub fn hidden_claim() -> Text {
+    Text::new("una comprobación oculta", "a hidden check")
+}
+
 /// What is shown of a hidden check: that there is one, and what it is worth.
 fn unseen(check: &PlannedCheck, until: Timestamp) -> CheckResult {
     let when =
         Text::new(format!("se muestra y se juzga desde el {until}"), format!("shown and judged from {until} on"));
     CheckResult {
         address: check.address.clone(),
-        claim: Text::new("una comprobación oculta", "a hidden check"),
+        claim: hidden_claim(),
         points: check.points,
         bonus: check.bonus,
         outcome: Outcome::Deferred,
@@ -458,6 +465,7 @@ fn unseen(check: &PlannedCheck, until: Timestamp) -> CheckResult {
         unknown: None,
         deferred: Some(when),
         credit: None,
+        settled: None,
         answer: None,
         hint: None,
         note: None,
@@ -522,15 +530,6 @@ fn first_fitting(all: &[PlannedAdvice], scope: &Scope) -> Option<Hint> {
     };
     let advice = all.iter().find(fits)?;
     Some(Hint { id: advice.id.clone(), say: advice.say.clone() })
-}
-
-/// A bonus that was not earned takes nothing away: not a point, and not the colour of its step.
-fn is_missed_bonus(check: &CheckResult) -> bool {
-    check.bonus && matches!(check.outcome, Outcome::Fail | Outcome::Blocked)
-}
-
-fn worst(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
-    outcomes.max().unwrap_or(Outcome::Pass)
 }
 
 fn bounded_mismatch(mismatch: Mismatch) -> Mismatch {

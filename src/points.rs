@@ -27,6 +27,11 @@ impl Points {
         self.0
     }
 
+    /// What is left of it without `part`; nothing, if that is more.
+    pub const fn less(self, part: Points) -> Points {
+        Points(self.0.saturating_sub(part.0))
+    }
+
     fn from_number(number: f64) -> Result<Points, &'static str> {
         let hundredths = (number * 100.0).round();
         if !(0.0..=1_000_000.0).contains(&hundredths) || (hundredths - number * 100.0).abs() > 1e-6 {

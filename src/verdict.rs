@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::evidence::{Cause, CreditSource, Machine};
+use crate::evidence::{Cause, CourseFacts, CreditSource, Machine};
 use crate::points::Points;
 use crate::text::Text;
 use crate::vantage::Vantage;
@@ -113,6 +113,9 @@ pub struct CheckResult {
     /// What an earlier run saw of it, where that decides or is left to the teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit: Option<Credited>,
+    /// What a teacher decided on it, which then is what counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
     /// What the student answered, where a teacher is to judge it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
@@ -140,6 +143,19 @@ pub struct Credited {
     pub source: CreditSource,
     /// What this run saw.
     pub now: Outcome,
+}
+
+/// What a teacher decided, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Settled {
+    /// What the check earns.
+    pub points: Points,
+    /// Why.
+    pub reason: String,
+    /// Who says so.
+    pub by: String,
+    /// What labrun found.
+    pub was: Outcome,
 }
 
 /// What became of a claim. The order is the order of severity, mildest first.
@@ -238,6 +254,22 @@ impl Score {
         } += points;
     }
 
+    /// Counts a check on which a teacher has decided.
+    fn count_settled(&mut self, settled: &Settled, points: Points, bonus: bool) {
+        if bonus {
+            self.bonus += settled.points;
+            return;
+        }
+        self.possible += points;
+        self.earned += settled.points;
+        self.lost += points.less(settled.points);
+    }
+
+    /// Whether nothing of it is still open, so that it is a mark.
+    pub fn is_final(&self) -> bool {
+        self.undetermined == Points::ZERO && self.deferred == Points::ZERO
+    }
+
     /// The same as if all points together were `weight`; every hundredth of it stays somewhere.
     pub fn scaled(&self, weight: Points) -> Score {
         let whole = u64::from(self.possible.hundredths());
@@ -278,6 +310,44 @@ impl Report {
     pub fn checks(&self) -> impl Iterator<Item = &CheckResult> {
         self.labs.iter().flat_map(|lab| &lab.steps).flat_map(|step| &step.checks)
     }
+
+    /// Makes every sum and every outcome anew of those of the checks; `course` is the course that the report speaks of.
+    pub fn sum_up(&mut self, course: Option<&CourseFacts>) {
+        for lab in &mut self.labs {
+            for step in &mut lab.steps {
+                step.points = Score::default();
+                for check in &step.checks {
+                    match &check.settled {
+                        Some(settled) => step.points.count_settled(settled, check.points, check.bonus),
+                        None => step.points.count(check.outcome, check.points, check.bonus),
+                    }
+                }
+                let counted = step.checks.iter().filter(|check| !check.is_missed_bonus());
+                step.outcome = worst(counted.map(|check| check.outcome));
+            }
+            lab.points = Score::sum(lab.steps.iter().map(|step| &step.points));
+            lab.outcome = worst(lab.steps.iter().map(|step| step.outcome));
+        }
+        self.points = Score::sum(self.labs.iter().map(|lab| &lab.points));
+        self.outcome = worst(self.labs.iter().map(|lab| lab.outcome));
+        if let (Some(result), Some(course)) = (&mut self.course, course) {
+            let weight = |lab: &LabResult| course.labs.iter().find(|of| of.lab == lab.id).map(|of| of.weight);
+            let scaled: Vec<Score> = self.labs.iter().filter_map(|lab| Some(lab.points.scaled(weight(lab)?))).collect();
+            result.points = Score::sum(&scaled);
+        }
+    }
+}
+
+impl CheckResult {
+    /// Whether it is a bonus that was not earned: that takes nothing away, not a point, and not the colour of its step.
+    pub fn is_missed_bonus(&self) -> bool {
+        self.bonus && matches!(self.outcome, Outcome::Fail | Outcome::Blocked)
+    }
+}
+
+/// The most severe of `outcomes`; of none, nothing is wrong.
+pub fn worst(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    outcomes.max().unwrap_or(Outcome::Pass)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use tera::{Context, Tera};
 
 use crate::points::Points;
 use crate::render::{
-    NAME, Options, advice, credited, json, moment, name_of, place, seen, share, symbol, tallied, tame, tame_answer,
-    tame_prose, word, worth,
+    NAME, Options, advice, credited, json, moment, name_of, place, seen, settled, share, symbol, tallied, tame,
+    tame_answer, tame_prose, word, worth,
 };
 use crate::text::Text;
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score, StepResult};
@@ -22,8 +22,11 @@ const SCRIPT: &str = include_str!("../../templates/report.js");
 
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();
-    tera.add_raw_template(NAME_OF_TEMPLATE, include_str!("../../templates/report.html"))
-        .expect("the built-in template is parsed by every test of this format");
+    tera.add_raw_templates([
+        ("words.html", include_str!("../../templates/words.html")),
+        (NAME_OF_TEMPLATE, include_str!("../../templates/report.html")),
+    ])
+    .expect("the built-in templates are parsed by every test of this format");
     tera
 });
 
@@ -35,18 +38,18 @@ pub fn render(report: &Report, options: &Options) -> String {
     context.insert("report", &page(report));
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);
-    context.insert("policy", &policy());
+    context.insert("policy", &policy(STYLE, SCRIPT));
     context.insert("data", &json::escape(&serde_json::to_string(report).expect("a report is plain data"), &['<']));
     TEMPLATES.render(NAME_OF_TEMPLATE, &context).expect("the template names only what a page has")
 }
 
-/// What the page may do: apply its own style and run its own script, both named by their hash, and nothing else.
-fn policy() -> String {
+/// What a page may do: apply its own style and run its own script, both named by their hash, and nothing else.
+pub fn policy(style: &str, script: &str) -> String {
     let hash = |text: &str| format!("'sha256-{}'", base64(&Sha256::digest(text)));
     format!(
         "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
+        hash(style),
+        hash(script)
     )
 }
 
@@ -106,6 +109,7 @@ struct Check {
     unknown: Option<Text>,
     deferred: Option<Text>,
     credit: Option<Text>,
+    settled: Option<Text>,
     answer: Option<String>,
     hints: Vec<Text>,
     notes: Vec<Text>,
@@ -225,6 +229,7 @@ fn check(report: &Report, check: &CheckResult) -> Check {
         unknown: check.unknown.as_ref().map(|doubt| prose(&doubt.why)),
         deferred: check.deferred.as_ref().map(prose),
         credit: check.credit.as_ref().map(credited),
+        settled: check.settled.as_ref().map(settled),
         answer: check.answer.as_deref().map(tame_answer),
         // A hint for what is right already would only confuse.
         hints: if check.outcome == Outcome::Fail { said(&check.hint) } else { Vec::new() },

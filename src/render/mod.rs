@@ -5,6 +5,8 @@ mod html;
 mod json;
 mod text;
 
+pub use html::policy;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -14,7 +16,7 @@ use crate::evidence::CreditSource;
 use crate::points::Points;
 use crate::text::{Lang, Text};
 use crate::vantage::Vantage;
-use crate::verdict::{CheckResult, Credited, Outcome, Report, Score};
+use crate::verdict::{CheckResult, Credited, Outcome, Report, Score, Settled};
 
 /// How a report is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +110,7 @@ fn tame_prose(text: &str) -> String {
 }
 
 /// Makes a student's own words harmless like [`tame_prose`]; a teacher reads more of them.
-fn tame_answer(text: &str) -> String {
+pub fn tame_answer(text: &str) -> String {
     tame_lines(text, ANSWER_LINES)
 }
 
@@ -214,7 +216,7 @@ pub fn symbol(outcome: Outcome) -> &'static str {
 }
 
 /// The word of an outcome, for people; programs read [`Outcome::word`].
-fn word(outcome: Outcome) -> Text {
+pub fn word(outcome: Outcome) -> Text {
     let spanish = match outcome {
         Outcome::Pass => "bien",
         Outcome::Deferred => "diferido",
@@ -259,6 +261,12 @@ fn credited(credit: &Credited) -> Text {
     )
 }
 
+/// That a teacher decided, in words.
+fn settled(settled: &Settled) -> Text {
+    let (by, reason, was) = (tame(&settled.by, NAME), tame(&settled.reason, PROSE), word(settled.was));
+    Text::new(format!("{by}: {reason} (antes: {})", was.es), format!("{by}: {reason} (before: {})", was.en))
+}
+
 /// `2026-11-23T10:00:00.120Z` as `2026-11-23 10:00:00 UTC`.
 fn moment(time: &str) -> String {
     let (whole, rest) = time.split_once('.').unwrap_or((time.trim_end_matches('Z'), "Z"));
@@ -269,6 +277,9 @@ fn moment(time: &str) -> String {
 /// A check's points as `2/2`, `0/3`, `?/2`, `–/1`, or `+1` for a bonus; nothing where there are none to be had.
 fn worth(check: &CheckResult) -> String {
     let points = check.points;
+    if let Some(settled) = check.settled.as_ref().filter(|_| points.hundredths() > 0) {
+        return if check.bonus { format!("+{}", settled.points) } else { format!("{}/{points}", settled.points) };
+    }
     match check.outcome {
         _ if points.hundredths() == 0 => String::new(),
         Outcome::Pass if check.bonus => format!("+{points}"),

@@ -13,8 +13,8 @@
 use console::{Style, measure_text_width};
 
 use crate::render::{
-    NAME, Options, advice, credited, name_of, place, seen, share, symbol, tallied, tame, tame_answer, tame_prose, word,
-    worth,
+    NAME, Options, advice, credited, name_of, place, seen, settled, share, symbol, tallied, tame, tame_answer,
+    tame_prose, word, worth,
 };
 use crate::text::Text;
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score};
@@ -115,6 +115,9 @@ impl Page<'_> {
         }
         if let Some(credit) = &check.credit {
             self.detail(("acreditado", "credited"), self.say(&credited(credit)));
+        }
+        if let Some(decided) = &check.settled {
+            self.detail(("decidido", "decided"), self.say(&settled(decided)));
         }
         if let Some(answer) = &check.answer {
             self.detail(("respuesta", "answer"), &tame_answer(answer));

@@ -26,6 +26,7 @@ fn check(id: &str, es: &str, en: &str) -> CheckResult {
         unknown: None,
         deferred: None,
         credit: None,
+        settled: None,
         answer: None,
         hint: Some(hint("start", &[("¿Está en marcha? `docker ps` lo dice.", "Is it running? `docker ps` tells.")])),
         note: None,
