@@ -1,5 +1,6 @@
 //! The command line, nothing else.
 
+mod class;
 mod machine;
 mod repository;
 
@@ -13,6 +14,7 @@ use crate::render::FORMATS;
 use crate::student::student_id;
 use crate::text::Lang;
 
+pub use class::{Class, Regrade};
 pub use machine::{MachineArgs, SshArgs};
 pub use repository::{Policy, SandboxArgs, Where};
 
@@ -36,6 +38,10 @@ pub enum Command {
     Check(Box<Check>),
     /// Grade again from recorded evidence; needs no machine.
     Judge(Judge),
+    /// Look at many students, and write their reports and marks.
+    Class(Box<Class>),
+    /// Grade a class again from its evidence, and say what changed; needs no machine.
+    Regrade(Regrade),
     /// List the labs, their steps and points.
     List(List),
     /// Find every mistake in lab, check and world files.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::decode::{Decode, Sp, each, lenient};
@@ -20,7 +20,7 @@ use crate::text::Text;
 pub const COURSE_FORMAT: &str = "course/v1";
 
 /// A course, ready to be followed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Course {
     /// What every report of all its labs says of it.
     pub facts: CourseFacts,

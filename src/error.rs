@@ -73,6 +73,9 @@ pub enum Error {
     /// The user interrupted the run.
     #[error("interrupted: nothing was graded")]
     Interrupted,
+    /// The user interrupted work that goes on where it was left.
+    #[error("interrupted: {0}")]
+    Paused(String),
 }
 
 impl Error {
@@ -82,7 +85,7 @@ impl Error {
             Error::Usage(_) | Error::File { .. } | Error::Format { .. } => 2,
             Error::Authoring(_) => 3,
             Error::NoMachine(_) => 4,
-            Error::Interrupted => 130,
+            Error::Interrupted | Error::Paused(_) => 130,
         }
     }
 }

@@ -43,6 +43,9 @@ pub mod judge;
 pub mod render;
 pub mod verdict;
 
+// Many students: pure, like judging.
+pub mod class;
+
 // Testing labs: by their worlds, on disposable machines.
 pub mod selftest;
 

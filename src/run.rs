@@ -1,9 +1,11 @@
 //! One function per command: the only place where the stages meet, and where files and the environment are touched.
 
 mod check;
+mod class;
 mod handed_in;
 mod judged;
 mod machine;
+mod regrade;
 mod repository;
 mod selftest;
 mod signals;
@@ -98,6 +100,8 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
             unless_interrupted(&stop, check::check(*args, environment, &stop)).await
         }
         Command::Selftest(args) => unless_interrupted(&Stop::default(), selftest::selftest(args, environment)).await,
+        Command::Class(args) => class::class(*args, environment).await,
+        Command::Regrade(args) => regrade::regrade(args, environment).await,
         Command::Judge(args) => judged::judge_again(args, environment),
         Command::List(args) => list(args, environment),
         Command::Lint(args) => lint_files(args),

@@ -19,7 +19,7 @@ use crate::source::Source;
 use crate::text::Text;
 
 /// Evidence larger than this is not read: it is no honest run of a lab. `observe` keeps half as much.
-const MAX_EVIDENCE: u64 = 32 << 20;
+pub const MAX_EVIDENCE: u64 = 32 << 20;
 
 /// `labrun judge`
 pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error> {
@@ -146,15 +146,21 @@ pub fn read_with_chain(path: &Path) -> Result<(Evidence, Result<(), Broken>), Er
         return Err(Error::Format { path: name, why: "larger than 32 MiB".to_owned() });
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
+    parse_evidence(&name, &text)
+}
+
+/// Reads evidence from `text`, which may come from anybody, and of which `name` says where it lies.
+pub fn parse_evidence(name: &str, text: &str) -> Result<(Evidence, Result<(), Broken>), Error> {
+    let name = name.to_owned();
     let refused =
         |error: serde_json::Error| Error::Format { path: name.clone(), why: format!("not evidence: {error}") };
     // A newer format may have other fields, so the version is read by itself.
-    let version: Version = serde_json::from_str(&text).map_err(refused)?;
+    let version: Version = serde_json::from_str(text).map_err(refused)?;
     if version.format != evidence::FORMAT {
         let why = format!("this labrun reads `{}`, not `{}`", evidence::FORMAT, version.format);
         return Err(Error::Format { path: name, why });
     }
-    let mut evidence: Evidence = serde_json::from_str(&text).map_err(refused)?;
+    let mut evidence: Evidence = serde_json::from_str(text).map_err(refused)?;
     if evidence.labs.is_empty() {
         return Err(Error::Format { path: name, why: "evidence of no lab".to_owned() });
     }

@@ -65,11 +65,31 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("verdict", &["evidence", "points", "text", "vantage"]),
     ("judge", &["evidence", "expect", "plan", "reference", "student", "text", "vantage", "verdict"]),
     ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
+    // Many students.
+    (
+        "class",
+        &[
+            "class",
+            "course",
+            "decode",
+            "error",
+            "evidence",
+            "judge",
+            "node",
+            "plan",
+            "points",
+            "reference",
+            "render",
+            "source",
+            "text",
+            "verdict",
+        ],
+    ),
     // Testing labs.
     ("selftest", &["plan", "render", "selftest", "text", "verdict", "vm", "worlds"]),
     // The edge.
     ("journal", &["evidence", "memory", "plan", "verdict"]),
-    ("cli", &["plan", "render", "student", "text", "vm"]),
+    ("cli", &["class", "cli", "plan", "render", "student", "text", "vm"]),
     (
         "run/repository",
         &["cli", "engine", "error", "evidence", "observe", "probe", "repository", "run", "student", "text", "vm"],
@@ -77,6 +97,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
+            "class",
             "cli",
             "course",
             "error",
@@ -131,7 +152,16 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         words: &["Instant", "SystemTime", "Timestamp::now"],
-        only_in: &["observe", "vm/", "engine", "probe/", "run/repository", "selftest/mod.rs", "selftest/play.rs"],
+        only_in: &[
+            "observe",
+            "vm/",
+            "engine",
+            "probe/",
+            "run/class/",
+            "run/repository",
+            "selftest/mod.rs",
+            "selftest/play.rs",
+        ],
         because: "whoever judges, plans or renders has no clock, so that the same evidence gives the same report",
     },
     Reserved {

@@ -59,7 +59,7 @@ fn case(name: &str) -> PathBuf {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["", "check", "judge", "list", "lint", "selftest"] {
+    for command in ["", "check", "judge", "class", "regrade", "list", "lint", "selftest"] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = labrun(&args);
         assert!(output.status.success() && output.stderr.is_empty());

@@ -4,6 +4,7 @@
 mod architecture;
 mod authoring;
 mod balance;
+mod class;
 mod cli;
 mod docs;
 mod evidence;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use boon::{Compiler, SchemaIndex, Schemas};
+use labrun::class::summary::Class;
 use labrun::evidence::Evidence;
 use labrun::selftest::result::Selftest;
 use labrun::verdict::Report;
@@ -15,11 +16,12 @@ fn root() -> &'static Path {
 }
 
 /// The contracts: the file, and the schema as the types have it now.
-fn contracts() -> [(PathBuf, Schema); 3] {
+fn contracts() -> [(PathBuf, Schema); 4] {
     [
         (root().join("docs/report.schema.json"), schema_for!(Report)),
         (root().join("docs/evidence.schema.json"), schema_for!(Evidence)),
         (root().join("docs/selftest.schema.json"), schema_for!(Selftest)),
+        (root().join("docs/class.schema.json"), schema_for!(Class)),
     ]
 }
 

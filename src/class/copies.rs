@@ -1,0 +1,225 @@
+//! What two machines never have in common unless one is a copy of the other, or of the same third: numbers that are
+//! drawn when something is made. That they are equal is shown to the teacher, and costs nobody a point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::evidence::{Evidence, Facts, Seen};
+use crate::text::Text;
+
+/// Something drawn at random once, by what it is and its value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Sign {
+    /// What it is.
+    pub what: What,
+    /// Its value.
+    pub value: String,
+}
+
+/// What a sign is a sign of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The mark of one run of labrun: the same evidence.
+    Run,
+    /// What tells a machine from others: its id, its engine's, the key of its SSH server.
+    Machine,
+    /// The number given to a PostgreSQL's data when it was initialized.
+    Database,
+    /// The id that Docker gave a container or a network.
+    DockerId,
+    /// A personal parameter of somebody else.
+    Personal,
+}
+
+impl What {
+    /// What the students share, in words.
+    pub fn words(self) -> Text {
+        match self {
+            What::Run => Text::new("la misma corrida de labrun", "the same run of labrun"),
+            What::Machine => Text::new("la misma máquina", "the same machine"),
+            What::Database => Text::new("los mismos datos de PostgreSQL", "the same PostgreSQL data"),
+            What::DockerId => {
+                Text::new("el mismo contenedor o la misma red de Docker", "the same Docker container or network")
+            }
+            What::Personal => Text::new("un parámetro personal de otra persona", "somebody else's personal parameter"),
+        }
+    }
+}
+
+/// Students who share what only copies share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Copies {
+    /// What they share.
+    pub what: What,
+    /// The values of it, the first ten.
+    pub values: Vec<String>,
+    /// The students, in the order of the roster.
+    pub students: Vec<String>,
+}
+
+/// The facts that are drawn at random, by name.
+const FACTS: &[(&str, What)] = &[("system_identifier", What::Database), ("id", What::DockerId)];
+
+/// How many signs of one student are looked at, and how long one is.
+const MANY: usize = 200;
+const LONG: usize = 100;
+
+/// What more than half of a class shares, and more than so many, comes from what all of them were given.
+const FEW: usize = 4;
+
+/// What the evidence holds that no two machines have in common.
+pub fn signs(evidence: &Evidence) -> BTreeSet<Sign> {
+    let mut signs = BTreeSet::new();
+    if !evidence.nonce.is_empty() {
+        signs.insert(Sign { what: What::Run, value: evidence.nonce.chars().take(LONG).collect() });
+    }
+    let identity = evidence.machine.identity.iter();
+    let identity = identity.flat_map(|identity| [&identity.engine, &identity.machine, &identity.ssh_host_key]);
+    signs.extend(identity.flatten().map(|value| {
+        let value = value.chars().take(LONG).collect();
+        Sign { what: What::Machine, value }
+    }));
+    let samples = evidence.observations.iter().flat_map(|observation| &observation.samples);
+    for sample in samples {
+        if let Seen::Facts(facts) = &sample.seen {
+            signs.extend(of_facts(facts));
+        }
+        if signs.len() > MANY {
+            break;
+        }
+    }
+    signs
+}
+
+fn of_facts(facts: &Facts) -> impl Iterator<Item = Sign> {
+    FACTS.iter().filter_map(|(name, what)| {
+        let value = facts.get(*name).and_then(Value::as_str).filter(|value| value.len() <= LONG)?;
+        // Other things called `id` are no more than names.
+        let drawn = *what != What::DockerId || value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        drawn.then(|| Sign { what: *what, value: value.to_owned() })
+    })
+}
+
+/// What a class has to be asked about copies for.
+#[derive(Debug, Default)]
+pub struct Compared<'a> {
+    /// Each student, in the order of the roster, with the signs of their evidence.
+    pub signs: Vec<(&'a str, &'a BTreeSet<Sign>)>,
+    /// The personal parameters of each student.
+    pub own: Vec<(&'a str, &'a BTreeMap<String, String>)>,
+    /// The values that a student's evidence has for parameters that are personal, where they are not theirs.
+    pub foreign: Vec<(&'a str, &'a BTreeMap<String, String>)>,
+}
+
+/// Who shares what.
+pub fn copies(compared: &Compared) -> Vec<Copies> {
+    let mut holders: BTreeMap<Sign, Vec<&str>> = BTreeMap::new();
+    for (student, signs) in &compared.signs {
+        for sign in *signs {
+            holders.entry(sign.clone()).or_default().push(student);
+        }
+    }
+    for (student, foreign) in &compared.foreign {
+        for (name, value) in *foreign {
+            let owners = compared.own.iter().filter(|(other, own)| other != student && own.get(name) == Some(value));
+            let owners: Vec<&str> = owners.map(|(other, _)| *other).collect();
+            if !owners.is_empty() {
+                let sign = Sign { what: What::Personal, value: format!("{name}={value}") };
+                let holders = holders.entry(sign).or_default();
+                holders.extend([*student].into_iter().chain(owners));
+            }
+        }
+    }
+    // Who shares one thing mostly shares many: one row for all of them.
+    let place = |student: &str| compared.signs.iter().position(|(known, _)| *known == student).unwrap_or(usize::MAX);
+    let seen = compared.signs.iter().filter(|(_, signs)| !signs.is_empty()).count();
+    let mut grouped: BTreeMap<(What, Vec<usize>), (Vec<String>, Vec<String>)> = BTreeMap::new();
+    for (sign, mut students) in holders {
+        students.sort_by_key(|student| place(student));
+        students.dedup();
+        if students.len() < 2 || students.len() > FEW.max(seen / 2) {
+            continue;
+        }
+        let key = (sign.what, students.iter().map(|student| place(student)).collect());
+        let (values, names) = grouped.entry(key).or_default();
+        *names = students.into_iter().map(str::to_owned).collect();
+        if values.len() < 10 {
+            values.push(sign.value);
+        }
+    }
+    grouped.into_iter().map(|((what, _), (values, students))| Copies { what, values, students }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Observation, Question, Sample};
+    use crate::vantage::Vantage;
+
+    fn evidence(facts: Value, nonce: &str) -> Evidence {
+        let question = Question { probe: "x".to_owned(), args: Value::Null, from: Vantage::Vm };
+        let seen = Seen::Facts(facts.as_object().unwrap().clone());
+        let samples = vec![Sample { round: 0, until: None, at_ms: 0, took_ms: 0, seen }];
+        let observations = vec![Observation { question, command: String::new(), samples, hash: None }];
+        Evidence { nonce: nonce.to_owned(), observations, ..Evidence::default() }
+    }
+
+    fn found(all: &[(&str, Evidence)]) -> Vec<(What, Vec<String>)> {
+        let signs: Vec<(&str, BTreeSet<Sign>)> = all.iter().map(|(id, evidence)| (*id, signs(evidence))).collect();
+        let compared =
+            Compared { signs: signs.iter().map(|(id, signs)| (*id, signs)).collect(), ..Compared::default() };
+        copies(&compared).into_iter().map(|copy| (copy.what, copy.students)).collect()
+    }
+
+    #[test]
+    fn equal_numbers_are_found_and_equal_names_are_not() {
+        let id = "ab".repeat(32);
+        let of = |number: &str, id: &str, nonce: &str| {
+            evidence(serde_json::json!({"system_identifier": number, "id": id, "name": "ams"}), nonce)
+        };
+        let all = [
+            ("ana", of("7001", &id, "n1")),
+            ("bea", of("7002", "web", "n2")),
+            ("leo", of("7001", &id, "n3")),
+            ("zoe", of("7003", "web", "n2")),
+        ];
+        let both = |one: &str, other: &str| vec![one.to_owned(), other.to_owned()];
+        assert_eq!(
+            found(&all),
+            [
+                (What::Run, both("bea", "zoe")),
+                (What::Database, both("ana", "leo")),
+                (What::DockerId, both("ana", "leo"))
+            ]
+        );
+        assert_eq!(
+            found(&[
+                ("ana", evidence(serde_json::json!({"system_identifier": null}), "")),
+                ("bea", evidence(serde_json::json!({}), ""))
+            ]),
+            []
+        );
+    }
+
+    #[test]
+    fn somebody_elses_parameter_is_found_and_a_chance_meeting_is_not() {
+        let map = |value: &str| BTreeMap::from([("uid".to_owned(), value.to_owned())]);
+        let (none, own, foreign) = (BTreeSet::new(), [map("2001"), map("2002"), map("2002")], map("2001"));
+        let students = ["ana", "bea", "leo"];
+        let compared = Compared {
+            signs: students.iter().map(|id| (*id, &none)).collect(),
+            own: students.iter().copied().zip(&own).collect(),
+            foreign: vec![("leo", &foreign)],
+        };
+        let copies = copies(&compared);
+        assert_eq!(copies.len(), 1);
+        assert_eq!(
+            (copies[0].students.as_slice(), copies[0].values[0].as_str()),
+            (["ana".to_owned(), "leo".to_owned()].as_slice(), "uid=2001")
+        );
+    }
+}
