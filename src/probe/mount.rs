@@ -57,7 +57,8 @@ impl Probe for Mount {
         // Docker says where on the machine it is; only the machine's kernel knows what that lies on.
         if let Some(source) = facts.get("source").and_then(Value::as_str) {
             let table = cx.vm.read_file("/proc/self/mountinfo", MOUNTINFO).await;
-            if table.is_ok_and(|table| lies_in_memory(&String::from_utf8_lossy(&table.bytes), source)) {
+            let disks = cx.vm.disks_in_memory();
+            if table.is_ok_and(|table| lies_in_memory(&String::from_utf8_lossy(&table.bytes), source, disks)) {
                 facts.insert("volatile".to_owned(), json!(true));
                 facts.insert("outlives_container".to_owned(), json!(false));
             }
@@ -131,8 +132,8 @@ pub fn covering<'m>(mounts: &'m [Mounted], path: &str) -> Option<&'m Mounted> {
 
 /// Whether a path of the machine lies on a file system in memory, by the text of `/proc/self/mountinfo` (proc(5)):
 /// the fifth field is where something is mounted, the first after ` - ` is its type. Of mounts that cover the path
-/// the deepest counts, of several at one place the last.
-fn lies_in_memory(mountinfo: &str, path: &str) -> bool {
+/// the deepest counts, of several at one place the last. What is mounted at one of `disks` stands for a disk.
+fn lies_in_memory(mountinfo: &str, path: &str, disks: &[&str]) -> bool {
     let path = clean_path(path);
     let mounts = mountinfo.lines().filter_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
@@ -143,7 +144,7 @@ fn lies_in_memory(mountinfo: &str, path: &str) -> bool {
         point == "/" || path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let deepest = mounts.filter(|(point, _)| covers(point)).max_by_key(|(point, _)| point.len());
-    deepest.is_some_and(|(_, kind)| matches!(kind.as_str(), "tmpfs" | "ramfs"))
+    deepest.is_some_and(|(point, kind)| matches!(kind.as_str(), "tmpfs" | "ramfs") && !disks.contains(&point.as_str()))
 }
 
 #[cfg(test)]
@@ -263,9 +264,13 @@ mod tests {
             ("/run/disk/x", false),
             ("/srv/../run", true),
         ] {
-            assert_eq!(lies_in_memory(table, path), volatile, "{path}");
+            assert_eq!(lies_in_memory(table, path, &[]), volatile, "{path}");
         }
-        assert!(!lies_in_memory("", "/x"));
+        assert!(!lies_in_memory("", "/x", &[]));
+        // A sandbox's disk is memory, and no student's doing; what lies in memory on it is.
+        assert!(
+            !lies_in_memory(table, "/run/x", &["/run"]) && lies_in_memory(table, "/mnt/my ram/x", &["/run", "/mnt"])
+        );
     }
 
     #[test]

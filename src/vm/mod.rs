@@ -183,6 +183,11 @@ pub trait Vm: Send + Sync {
         false
     }
 
+    /// Where file systems in memory are mounted that stand for the machine's disks.
+    fn disks_in_memory(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What can be told of the machine without asking its engine.
     fn machine(&self) -> Machine;
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::evidence::chain::seal;
 use crate::evidence::{Cause, Evidence, OptIn, Repository, Unobserved};
 use crate::probe::{Consent, complaint};
-use crate::repository::{Refusal, USUAL, images, resolved, written};
+use crate::repository::{Refusal, USUAL, Why, images, resolved, written};
 use crate::run::check::{Look, Prepared};
 use crate::run::repository::Bringing;
 use crate::text::Text;
@@ -29,7 +29,7 @@ const TO_COME_DOWN: Duration = Duration::from_secs(60);
 const TO_SETTLE: Duration = Duration::from_secs(60);
 
 /// How much of what compose says is read, and how much of its last words is shown, in characters.
-const CONFIG_BYTES: usize = 1 << 20;
+const CONFIG_BYTES: usize = 4 << 20;
 const WORDS: usize = 1000;
 
 /// How many things of a kind are remarked on.
@@ -83,8 +83,9 @@ impl Site<'_> {
     ) -> Result<(), Unobserved> {
         let mut refusals = beforehand;
         let Some(file) = USUAL.iter().find(|file| packed.text(file).is_some()) else {
+            // What is refused as a whole may well have one.
+            outcome.remarks.extend(refusals.is_empty().then(no_file));
             outcome.refuse(refusals, enforced);
-            outcome.remarks.push(no_file());
             return Ok(());
         };
         let extra = ["compose.override", "docker-compose.override"]
@@ -99,6 +100,12 @@ impl Site<'_> {
         let said = self.compose(&["config", "--format", "json"], CONFIG_BYTES, TO_READ).await?;
         let config = match said.end {
             End::Exited(0) if !said.stdout_cut => serde_json::from_slice::<Value>(&said.stdout).unwrap_or_default(),
+            End::Exited(0) => {
+                // Nothing of it could be judged.
+                refusals.push(too_long(file));
+                outcome.refuse(refusals, true);
+                return Ok(());
+            }
             end => {
                 outcome.exit_code = exit_code(end);
                 outcome.refuse(refusals, enforced);
@@ -204,6 +211,11 @@ impl Outcome {
             self.remarks.extend(texts);
         }
     }
+}
+
+fn too_long(file: &str) -> Refusal {
+    let why = Why::TooMuch("4 MiB".to_owned());
+    Refusal { file: file.to_owned(), part: String::new(), key: "docker compose config".to_owned(), why }
 }
 
 fn exit_code(end: End) -> Option<i32> {

@@ -20,7 +20,7 @@ use tokio_util::io::StreamReader;
 use crate::evidence::{Cause, Unobserved};
 use crate::vm::Vm;
 use crate::vm::helper::{LABEL, Link, remove_forgotten};
-use crate::vm::sandbox::{HOME, Sandbox};
+use crate::vm::sandbox::{ENGINE_DATA, HOME, Sandbox};
 
 /// What the container runs; labrun's, so that it fits this labrun whatever the image's age.
 const OUTSIDE: &str = include_str!("../../../sandbox/outside.sh");
@@ -84,7 +84,7 @@ fn described(image: &str, limits: &Limits, program: u64) -> ContainerCreateBody 
     let memory = i64::try_from(limits.memory).unwrap_or(i64::MAX);
     let own = "rw,exec,nosuid,nodev,uid=1000,gid=1000";
     let disks = [
-        ("/var/lib/docker", format!("{own},mode=711,size={}", limits.disk)),
+        (ENGINE_DATA, format!("{own},mode=711,size={}", limits.disk)),
         ("/tmp", "rw,exec,nosuid,nodev,mode=1777,size=256m".to_owned()),
         ("/labrun", format!("{own},mode=755,size=512m")),
         (HOME, format!("{own},mode=755,size=512m")),

@@ -38,6 +38,9 @@ pub const HOME: &str = "/home/student";
 /// The folder in it with the repository.
 pub const REPOSITORY: &str = "/home/student/repo";
 
+/// Where its engine keeps everything.
+const ENGINE_DATA: &str = "/var/lib/docker";
+
 /// How long to wait for it to be gone.
 const FAREWELL: Duration = Duration::from_secs(15);
 
@@ -208,6 +211,10 @@ impl Vm for Sandbox {
 
     fn is_beside_engine(&self) -> bool {
         true
+    }
+
+    fn disks_in_memory(&self) -> &'static [&'static str] {
+        &[ENGINE_DATA, HOME]
     }
 
     fn machine(&self) -> Machine {
