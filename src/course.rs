@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,6 +27,9 @@ pub struct Course {
     pub facts: CourseFacts,
     /// Values for parameters, for the labs that have them.
     pub params: Settings,
+    /// Until when each lab is to be done, by its id: RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub due: BTreeMap<String, String>,
     /// Whether each student has parameters of their own.
     pub personal: bool,
     /// Whether what the student's own machine says of earlier runs counts.
@@ -53,6 +57,8 @@ struct File {
 struct Entry {
     lab: Sp<String>,
     weight: Points,
+    #[serde(default, deserialize_with = "lenient")]
+    due: Option<Sp<String>>,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +101,10 @@ pub fn read(source: &Arc<Source>, labs: &BTreeMap<String, Arc<Source>>) -> Resul
             let help = suggestion(&id.value, labs.keys().map(String::as_str));
             decode.mistake(id.span, format!("there is no lab `{}`", id.value), help);
         }
+        if let Some(due) = entry.due.as_ref().filter(|due| due.value.parse::<Timestamp>().is_err()) {
+            let help = "a time has its zone: `2026-12-01T23:59:00-03:00`".to_owned();
+            decode.mistake(due.span, "not a time", Some(help));
+        }
         if file.labs[..position].iter().any(|before| before.lab.value == id.value) {
             decode.mistake(id.span, format!("lab `{}` is there twice", id.value), None);
         }
@@ -104,10 +114,16 @@ pub fn read(source: &Arc<Source>, labs: &BTreeMap<String, Arc<Source>>) -> Resul
     if !decode.mistakes.is_empty() {
         return Err(decode.mistakes);
     }
+    let due = file.labs.iter().filter_map(|entry| {
+        let due: Timestamp = entry.due.as_ref()?.value.parse().ok()?;
+        Some((entry.lab.value.clone(), due.to_string()))
+    });
+    let due = due.collect();
     let weights = file.labs.into_iter().map(|entry| Weight { lab: entry.lab.value, weight: entry.weight });
     Ok(Course {
         facts: CourseFacts { id: file.id.value, title: file.title, labs: weights.collect() },
         params,
+        due,
         personal: file.personal,
         self_reported_counts: file.credit.is_some_and(|credit| credit.self_reported == SelfReported::Counts),
     })

@@ -137,21 +137,23 @@ pub fn copies(compared: &Compared) -> Vec<Copies> {
     // Who shares one thing mostly shares many: one row for all of them.
     let place = |student: &str| compared.signs.iter().position(|(known, _)| *known == student).unwrap_or(usize::MAX);
     let seen = compared.signs.iter().filter(|(_, signs)| !signs.is_empty()).count();
-    let mut grouped: BTreeMap<(What, Vec<usize>), (Vec<String>, Vec<String>)> = BTreeMap::new();
-    for (sign, mut students) in holders {
+    let mut grouped: BTreeMap<(What, Vec<usize>), Copies> = BTreeMap::new();
+    for (Sign { what, value }, mut students) in holders {
         students.sort_by_key(|student| place(student));
         students.dedup();
         if students.len() < 2 || students.len() > FEW.max(seen / 2) {
             continue;
         }
-        let key = (sign.what, students.iter().map(|student| place(student)).collect());
-        let (values, names) = grouped.entry(key).or_default();
-        *names = students.into_iter().map(str::to_owned).collect();
-        if values.len() < 10 {
-            values.push(sign.value);
+        let key = (what, students.iter().map(|student| place(student)).collect());
+        let group = grouped.entry(key).or_insert_with(|| {
+            let students = students.into_iter().map(str::to_owned).collect();
+            Copies { what, values: Vec::new(), students }
+        });
+        if group.values.len() < 10 {
+            group.values.push(value);
         }
     }
-    grouped.into_iter().map(|((what, _), (values, students))| Copies { what, values, students }).collect()
+    grouped.into_values().collect()
 }
 
 #[cfg(test)]

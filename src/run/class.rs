@@ -92,6 +92,11 @@ fn read_roster(args: &cli::Class, begun: &Begun, library: &Library) -> Result<Ro
             "the repositories of a class are brought up in sandboxes only: on this machine one could touch another";
         return Err(Error::Usage(what.to_owned()));
     }
+    let of_course = begun.course.iter().flat_map(|course| &course.due);
+    let of_course = of_course.filter(|(lab, _)| begun.labs.iter().any(|known| known.lab == **lab));
+    let before = std::mem::take(&mut roster.due);
+    roster.due.extend(of_course.map(|(lab, time)| (lab.clone(), time.clone())));
+    roster.due.extend(before);
     for (lab, time) in &args.due {
         if let Some(lab) = lab.as_ref().filter(|lab| begun.labs.iter().all(|known| known.lab != **lab)) {
             return Err(Error::Usage(format!("--due {lab}=…: `{lab}` is no lab of this class")));

@@ -230,13 +230,15 @@ fn nothing_that_is_the_teachers_to_say_is_taken_from_a_students_file() {
         }
     }
     let course = std::fs::read_to_string(teacher.path("labs/course.yaml")).unwrap();
-    teacher.put("labs/course.yaml", &course.replace("self_reported: counts", "self_reported: shown"));
+    let course = course.replace("self_reported: counts", "self_reported: shown");
+    let due = "lab1, weight: 10, due: 2026-11-25T10:00:00-03:00}";
+    teacher.put("labs/course.yaml", &course.replace("lab1, weight: 10}", due));
     let mut labrun = teacher.labrun();
     labrun.args(["class", "lab1", "lab2", "--roster", "r.csv", "--uploads", "up", "--out", "M", "--labs", "labs"]);
     assert_eq!(labrun.output().unwrap().status.code(), Some(0));
     let class = teacher.read("M");
     let kinds: Vec<&str> = class.students[0].flags.iter().map(|flag| flag.kind.word()).collect();
-    assert_eq!(kinds, ["unsealed", "other_parameters", "other_version", "not_recorded"]);
+    assert_eq!(kinds, ["unsealed", "other_parameters", "other_version", "not_recorded", "late"]);
     assert_eq!(class.students[0].checks["lab1/port/bound"], Outcome::Deferred, "their own word, left to the teacher");
     let report: Report = serde_json::from_slice(&std::fs::read(teacher.path("M/s000/report.json")).unwrap()).unwrap();
     assert!(
@@ -325,6 +327,19 @@ fn a_machine_that_cannot_be_reached_is_tried_again_and_costs_nobody_a_point() {
     assert_eq!(looks(&teacher), 2);
     let again = teacher.class("M", &["--known-hosts", &known_hosts, "--timeout", "10s"]).output().unwrap();
     assert_eq!((again.status.code(), looks(&teacher)), (Some(4), 4), "{again:?}");
+}
+
+#[test]
+fn the_repositories_of_a_class_are_brought_up_in_sandboxes_only() {
+    let teacher = Teacher::of(1);
+    teacher.put("r.csv", "id,repository,evidence\ns000,,up/s000.json\nrepo,nowhere,\n");
+    let output = teacher.class("M", &["--sandbox", "this-machine"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("in sandboxes only"), "{output:?}");
+    // A repository that is not there is nobody else's trouble.
+    let class = teacher.graded("M", &[]);
+    assert!(student(&class, "repo").trouble.is_some());
+    assert_eq!(student(&class, "s000").points.earned.to_string(), "19.5");
 }
 
 #[test]
