@@ -144,7 +144,7 @@ pub const RUN: &str = "run";
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// How it was reached: `local`.
+    /// How it was reached: `local`, or over SSH by its address.
     pub reached: String,
     /// Whether this run could look at the machine from outside (the vantage `grader`).
     pub outside: bool,
@@ -293,7 +293,7 @@ pub enum Seen {
 }
 
 /// Why a look gave no fact.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unobserved {
     /// What broke.

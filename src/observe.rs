@@ -18,7 +18,9 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use crate::course::Course;
 use crate::engine::Engine;
-use crate::evidence::{self, Cause, Evidence, Facts, Observation, Question, RUN, Sample, Seen, Subject, Unobserved};
+use crate::evidence::{
+    self, Cause, Evidence, Facts, Machine, Observation, Question, RUN, Sample, Seen, Subject, Unobserved,
+};
 use crate::judge::{Answers, Standing, standing};
 use crate::memory::Memory;
 use crate::plan::{Ask, Plan, PlannedCheck};
@@ -79,7 +81,7 @@ pub async fn observe(
 ) -> Evidence {
     let started = Timestamp::now();
     let deadline = Instant::now() + limits.run;
-    let mut machine = vm.machine();
+    let mut machine = Machine::default();
     let checks: Vec<&PlannedCheck> = plans.iter().flat_map(Plan::checks).collect();
     let can_ask = |check: &&PlannedCheck| vm.has_outside() || !check.asks_from_outside();
     let is_opt_in = |check: &&PlannedCheck| check.opt_in().is_some();
@@ -106,9 +108,10 @@ pub async fn observe(
         let everything = join_all(pending.iter().map(|check| asked.look(check)));
         if round == 0 {
             // Beside the looks, so that knowing whose machine it is costs no time of its own.
-            let known = machine.identity.take().unwrap_or_default();
-            machine.identity = join(everything, identity::of(vm, &engine, known, limits.patience)).await.1;
-            machine.engine = engine.version().await.ok();
+            let known = vm.machine().identity.unwrap_or_default();
+            let about = join(identity::of(vm, &engine, known, limits.patience), engine.version());
+            let (_, (identity, version)) = join(everything, about).await;
+            machine = Machine { identity, engine: version.ok(), ..vm.machine() };
         } else {
             everything.await;
         }
@@ -332,7 +335,7 @@ impl Round<'_> {
         let looked = tokio::time::timeout(left.min(limits.probe), look(question, &cx)).await;
         drop(place);
         let seen = match looked {
-            Ok(Ok(facts)) => Seen::Facts(facts),
+            Ok(Ok(facts)) => unless_broken(vm, start, facts).await,
             Ok(Err(unobserved)) => Seen::Unobserved(unobserved),
             Err(_) if left < limits.probe => Seen::Unobserved(Unobserved::out_of_time()),
             Err(_) => Seen::Unobserved(Unobserved::new(
@@ -353,7 +356,7 @@ impl Round<'_> {
         }
         let start = Instant::now();
         let seen = match look(question, cx).await {
-            Ok(facts) => Seen::Facts(facts),
+            Ok(facts) => unless_broken(cx.vm, start, facts).await,
             Err(unobserved) => Seen::Unobserved(unobserved),
         };
         let sample = self.seen_since(start, seen);
@@ -378,6 +381,12 @@ impl Round<'_> {
             log.add(key, question, sample);
         }
     }
+}
+
+/// What was seen by a look that began at `start`, if the way to the machine held: a connection that broke looks like a
+/// service that hung up.
+async fn unless_broken(vm: &dyn Vm, start: Instant, facts: Facts) -> Seen {
+    vm.unbroken_since(start).await.map_or_else(Seen::Unobserved, |()| Seen::Facts(facts))
 }
 
 /// What was seen so far, by question.

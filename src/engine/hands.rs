@@ -53,9 +53,9 @@ impl Hands {
     /// Those of every run that left something undone.
     pub async fn of_others(vm: &dyn Vm) -> Result<Vec<Hands>, Unobserved> {
         let docker = vm.docker().await?;
-        let own = Owner::of_this_run(vm).await;
+        let (own, traces) = futures_util::join!(Owner::of_this_run(vm), traces(&docker));
         let mut owners = BTreeSet::new();
-        if let Ok(traces) = traces(&docker).await {
+        if let Ok(traces) = traces {
             owners.extend(traces.into_iter().map(|trace| trace.owner).filter(|owner| *owner != own));
         }
         Ok(owners.into_iter().map(|owner| Hands { docker: docker.clone(), owner }).collect())

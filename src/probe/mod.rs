@@ -264,7 +264,10 @@ impl<'a> Context<'a> {
         if !self.vm.stand(&standing.place).await? && !self.stand_again(&mut standing).await? {
             return not("no_vantage", None);
         }
+        let outside = if standing.place == Place::Outside { self.vm.outside() } else { None };
         let host = match &to.host {
+            Host::Container(_) if outside.is_some() => return Err(not_from_outside()),
+            Host::Loopback | Host::Outward if outside.is_some() => outside.unwrap_or_default(),
             Host::Loopback => "127.0.0.1".to_owned(),
             Host::Outward => self.vm.outward().await?.to_string(),
             Host::Named(name) => name.clone(),
@@ -304,6 +307,7 @@ impl<'a> Context<'a> {
             Err(DialError::Unreachable) => "unreachable",
             Err(DialError::NameNotFound) => "name_not_found",
             Err(DialError::Gone) => return not("no_vantage", None),
+            Err(DialError::Unobserved(unobserved)) => return Err(unobserved),
             Err(error @ DialError::Denied) => return Err(broken(Cause::Permission, &error)),
             Err(error @ DialError::PathLost(_)) => return Err(broken(Cause::Path, &error)),
             Err(error @ DialError::Limit(_)) => return Err(broken(Cause::Limit, &error)),
@@ -400,6 +404,14 @@ fn out_of_sight() -> Unobserved {
         Cause::Unsupported,
         "este motor de Docker (sin root, o Docker Desktop) tiene su propia red: desde acá no se llega a sus contenedores",
         "this Docker engine (rootless, or Docker Desktop) has a network of its own: its containers cannot be reached from here",
+    )
+}
+
+fn not_from_outside() -> Unobserved {
+    Unobserved::new(
+        Cause::Unsupported,
+        "la dirección de un contenedor existe sólo dentro de la VM: desde afuera no se la puede probar",
+        "a container's address exists only inside the VM: it cannot be tried from outside",
     )
 }
 

@@ -206,9 +206,13 @@ impl Postgres {
     }
 
     async fn ask(&self, client: &Client, talk: &mut Talk) {
-        talk.database = one_value(client, "SELECT current_database()").await;
-        talk.data_directory = one_value(client, "SHOW data_directory").await;
-        let identifier = one_value(client, "SELECT system_identifier FROM pg_control_system()").await;
+        // Asked at once, and answered in order: the server may be far away.
+        let (database, data_directory, identifier) = futures_util::join!(
+            one_value(client, "SELECT current_database()"),
+            one_value(client, "SHOW data_directory"),
+            one_value(client, "SELECT system_identifier FROM pg_control_system()"),
+        );
+        (talk.database, talk.data_directory) = (database, data_directory);
         talk.system_identifier = identifier.filter(|number| number.parse::<i64>().is_ok());
         let Some(query) = &self.query else { return };
         talk.rows = Some(Vec::new());
@@ -407,6 +411,15 @@ mod tests {
         buf
     }
 
+    /// One message of the client, several of which may come together; its length ends its head.
+    async fn heard_one(stream: &mut TcpStream, head: usize) {
+        let mut bytes = vec![0; head];
+        if stream.read_exact(&mut bytes).await.is_ok() {
+            let length = u32::from_be_bytes(bytes[head - 4..].try_into().unwrap());
+            let _ = stream.read_exact(&mut vec![0; length as usize - 4]).await;
+        }
+    }
+
     /// Refuses TLS, then answers each message of the client with the next of `answers`; then keeps silent.
     async fn says(answers: Vec<Vec<u8>>) -> u16 {
         server(move |mut stream| {
@@ -414,8 +427,9 @@ mod tests {
             async move {
                 heard(&mut stream).await;
                 let _ = stream.write_all(b"N").await;
-                for answer in answers {
-                    heard(&mut stream).await;
+                for (n, answer) in answers.into_iter().enumerate() {
+                    // The first has no letter before its length.
+                    heard_one(&mut stream, if n == 0 { 4 } else { 5 }).await;
                     let _ = stream.write_all(&answer).await;
                 }
                 heard(&mut stream).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -65,6 +66,9 @@ impl Probe for Processes {
     }
 }
 
+/// How many are looked at at once: the machine may be far away.
+const AT_ONCE: usize = 32;
+
 #[derive(Debug, Default)]
 struct Seen {
     processes: Vec<Process>,
@@ -99,12 +103,14 @@ fn processes<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Seen, Lost
         }
         pids.sort();
         pids.dedup();
-        for pid in pids {
+        let looks = pids.into_iter().map(|pid| async move { (pid, process(cx, pid, pid == at.pid).await) });
+        let mut looks = std::pin::pin!(futures_util::stream::iter(looks).buffered(AT_ONCE));
+        while let Some((pid, process)) = looks.next().await {
             if seen.processes.len() == MANY {
                 seen.cut = true;
                 break;
             }
-            match process(cx, pid, pid == at.pid).await {
+            match process {
                 Ok(process) => seen.processes.extend(process),
                 // It ended since it was listed. Where it was the container's first, the container did.
                 Err(Lost::Gone) if pid != at.pid => {}
@@ -117,9 +123,10 @@ fn processes<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Seen, Lost
 
 /// One process; none when it is the kernel's own, or ended and only its parent has not noticed.
 async fn process(cx: &Context<'_>, pid: u32, main: bool) -> Result<Option<Process>, Lost> {
-    let Some(runs) = runs(cx, pid).await? else { return Ok(None) };
-    let line = inside::text(cx, &format!("/proc/{pid}/cmdline"), ARGS).await?;
-    Ok(Some(Process { pid, main, runs, args: masked_words(&words(&line.bytes)) }))
+    let path = format!("/proc/{pid}/cmdline");
+    let (runs, line) = futures_util::join!(runs(cx, pid), inside::text(cx, &path, ARGS));
+    let Some(runs) = runs? else { return Ok(None) };
+    Ok(Some(Process { pid, main, runs, args: masked_words(&words(&line?.bytes)) }))
 }
 
 impl Seen {

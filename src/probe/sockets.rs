@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -87,9 +87,16 @@ struct Tables {
 fn tables<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Tables, Lost>> {
     Box::pin(async move {
         let mut all = Tables::default();
-        for (table, protocol) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")] {
+        // All read at once: the machine may be far away.
+        let tables = [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")].map(|(table, protocol)| {
             let path = format!("/proc/{}/net/{table}", at.pid);
-            let text = match inside::text(cx, &path, TABLE).await {
+            async move { (table, protocol, inside::text(cx, &path, TABLE).await, path) }
+        });
+        let namespace = format!("/proc/{}/ns/net", at.pid);
+        let link = cx.patiently(cx.vm.read_link(&namespace));
+        let (tables, link) = futures_util::join!(join_all(tables), link);
+        for (table, protocol, text, path) in tables {
+            let text = match text {
                 // A kernel without IPv6 has no such table.
                 Err(Lost::Gone) if table.ends_with('6') => continue,
                 text => text?,
@@ -99,11 +106,10 @@ fn tables<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Tables, Lost>
             let whole = if all.cut { text.rsplit_once('\n').map_or("", |(whole, _)| whole) } else { &text };
             all.sockets.extend(parse(whole, protocol).ok_or_else(|| inside::malformed(&path))?);
         }
-        let path = format!("/proc/{}/ns/net", at.pid);
-        all.namespace = match cx.patiently(cx.vm.read_link(&path)).await? {
+        all.namespace = match link? {
             Some(Ok(namespace)) => Some(namespace),
             Some(Err(FileError::Denied)) => None,
-            Some(Err(error)) => return Err(inside::lost(&path, &error)),
+            Some(Err(error)) => return Err(inside::lost(&namespace, &error)),
             None => None,
         };
         Ok(all)

@@ -31,25 +31,27 @@ use crate::vm::address::Address;
 pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
     let library = Library::open(args.report.labs.as_deref())?;
     let settings: Settings = args.settings.into_iter().collect();
+    let lang = args.report.lang.unwrap_or(environment.lang);
+    let bar = progress_bar(environment);
+    let ssh = at_terminal(ssh_options(&args.machine.ssh, environment), &bar, lang);
+    let vm = open(&args.machine.vm, &ssh, environment);
+    let is_here = args.machine.vm == Address::Local && args.repo.is_none();
     let mut student = match (&args.repo, &args.answers) {
         (Some(repo), None) => repository::student(repo)?,
+        // What a student hands in lies where they work.
+        (None, None) if !is_here => handed_in::read_on(&*vm).await,
         (_, answers) => handed_in::read(answers.as_deref(), environment.home.as_deref())?,
     };
     student.id = args.student.or(student.id);
     let asked = Asked { targets: &args.targets, settings: &settings, personal: args.personal };
     let prepared = prepare(&library, &asked, student)?;
-    let lang = args.report.lang.unwrap_or(environment.lang);
     for remark in &prepared.brief.student.remarks {
         say(&format!("labrun: {}", tame(remark.get(lang), 400)));
     }
     check_folders([&args.evidence, &args.report.output])?;
 
     // What was seen on another machine than this one is not noted here.
-    let is_here = args.machine.vm == Address::Local && args.repo.is_none();
     let journal = if is_here { open_journal(environment) } else { None };
-    let bar = progress_bar(environment);
-    let ssh = at_terminal(ssh_options(&args.machine.ssh, environment), &bar, lang);
-    let vm = open(&args.machine.vm, &ssh, environment);
     let flags = [(args.disruptive, OptIn::Disruptive), (args.from_zero, OptIn::FromZero)];
     let allowed: Vec<OptIn> = flags.into_iter().filter_map(|(given, what)| given.then_some(what)).collect();
     let say_text = |text: &Text| bar.suspend(|| say(&format!("labrun: {}", tame(text.get(lang), 4000))));
@@ -149,6 +151,8 @@ pub struct Look<'a> {
 impl Look<'_> {
     /// Looks at `vm`, once what an earlier run has left aside there is back in its place, and seals what was seen.
     pub async fn at(self, vm: &dyn Vm, prepared: &Prepared) -> Result<Evidence, Error> {
+        // Somebody may have to type a password first, which takes none of the run's time.
+        vm.arrive().await;
         let of_this_run = OfThisRun::default();
         let memory: &dyn Memory = self.journal.map_or(&of_this_run, |journal| journal);
         let repaired_in = repair(vm, self.consent.say).await.map_err(|process| {

@@ -11,6 +11,7 @@ use crate::plan::{Plan, Settings, choices, parameters, personal, plan, refuses_s
 use crate::source::Source;
 use crate::student::{File, MAX_BYTES, Student, meant, short};
 use crate::text::Text;
+use crate::vm::{FileError, Vm};
 
 /// The file that students hand in, in the folder labrun runs in or in their home.
 pub const NAME: &str = "labrun.yaml";
@@ -35,6 +36,28 @@ pub fn read(named: Option<&Path>, home: Option<&str>) -> Result<Student, Error> 
         return Ok(Student::read(&name, &text));
     }
     Ok(Student::default())
+}
+
+/// Reads the file in the home that the student has on `vm`, a machine that is not this one. That it cannot be reached
+/// will be said of everything that is asked about it.
+pub async fn read_on(vm: &dyn Vm) -> Student {
+    let Some(home) = vm.home().await else { return Student::default() };
+    let path = format!("{}/{NAME}", home.trim_end_matches('/'));
+    match vm.read_file(&path, MAX_BYTES as usize).await {
+        Ok(text) if text.cut => {
+            let kib = MAX_BYTES >> 10;
+            Student::unreadable(&path, &format!("pesa más de {kib} KiB"), &format!("it is larger than {kib} KiB"))
+        }
+        Ok(text) => match String::from_utf8(text.bytes) {
+            Ok(text) => Student::read(&path, &text),
+            Err(_) => Student::unreadable(&path, "no es texto UTF-8", "it is no UTF-8 text"),
+        },
+        Err(FileError::NotFound) => Student::default(),
+        Err(error) => {
+            let (es, en) = (format!("no se puede leer ({error})"), format!("it cannot be read ({error})"));
+            Student::unreadable(&path, &es, &en)
+        }
+    }
 }
 
 enum Refused {

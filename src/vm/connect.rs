@@ -2,17 +2,21 @@
 //! lets nothing through, and a claim that something is cut off must not take longer than it needs to be sure.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::vm::DialError;
+use crate::vm::{DialError, Dialled};
+
+/// How many addresses of one name are tried, and how long finding them may take.
+const MAX_ADDRESSES: usize = 4;
+const NAME_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often and how long to try. The kernel's own repetition comes after a whole second, and doubles: each attempt is
 /// a connection of its own, and the first that comes about is taken.
@@ -86,6 +90,29 @@ pub async fn connect_by<A: Clone + PartialEq, S, F: Future<Output = Result<S, Di
     Err(last)
 }
 
+/// A connection to `host`, an address or a name, from where this process stands.
+pub async fn connect_to(host: &str, port: u16, pace: &Pace) -> Result<Dialled, DialError> {
+    let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+        Ok(address) => vec![(address, port).into()],
+        Err(_) => match timeout(NAME_PATIENCE, lookup_host((host, port))).await {
+            Ok(found) => found.map_err(|error| no_name(&error))?.take(MAX_ADDRESSES).collect(),
+            Err(_) => return Err(DialError::TimedOut),
+        },
+    };
+    let (stream, round_trip) = connect(&addresses, pace).await?;
+    Ok(Dialled { stream: Box::new(stream), round_trip })
+}
+
+/// The C library's resolver tells only in words whether the name does not exist or nobody could be asked.
+fn no_name(error: &io::Error) -> DialError {
+    let why = error.to_string();
+    match error.raw_os_error() {
+        Some(_) => not_connected(error),
+        None if why.contains("Temporary failure") => DialError::PathLost(why),
+        None => DialError::NameNotFound,
+    }
+}
+
 /// What the system says of a connection that did not come about.
 pub fn not_connected(error: &io::Error) -> DialError {
     match Errno::from_io_error(error) {
@@ -141,6 +168,13 @@ mod tests {
             // Every attempt has its time to come back.
             assert!(pace.spacing * (pace.attempts - 1) + Duration::from_millis(500) <= pace.whole);
         }
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_told_from_one_that_nobody_could_be_asked_about() {
+        let words = |words: &str| no_name(&io::Error::other(words.to_owned()));
+        assert_eq!(words("failed to lookup address information: Name or service not known"), DialError::NameNotFound);
+        assert!(matches!(words("… Temporary failure in name resolution"), DialError::PathLost(_)));
     }
 
     #[test]

@@ -2,21 +2,21 @@
 //! bounds one answer.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use futures_util::future::BoxFuture;
-use hyper::Response;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderValue, UPGRADE};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use crate::evidence::{Cause, Unobserved};
-use crate::vm::{Bounded, ByteStream};
+use crate::vm::{Bounded, ByteStream, Meter};
 
 /// The engine's socket where nobody says otherwise.
 pub const SOCKET: &str = "/var/run/docker.sock";
@@ -27,6 +27,9 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of one answer of the engine is read. A thousand containers take about 4 MB.
 const BYTES: u64 = 32 << 20;
 
+/// How many connections are kept where that is done.
+const KEPT: usize = 3;
+
 /// Makes one connection to an engine.
 pub type Connect = Arc<dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> + Send + Sync>;
 
@@ -34,8 +37,50 @@ pub type Connect = Arc<dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn ByteStr
 pub async fn client(place: &str, connect: Connect) -> Result<Docker, Unobserved> {
     let transport = move |request: BollardRequest| {
         let connected = connect();
-        async move { over(connected.await?, request).await }
+        async move {
+            let is_passed_on = is_passed_on(&request);
+            Conversation::over(connected.await?, is_passed_on).await?.ask(request).await
+        }
     };
+    negotiated(place, transport).await
+}
+
+/// The same where connecting is dear: a connection is used again once its answer has been read.
+pub async fn client_that_keeps(place: &str, connect: Connect) -> Result<Docker, Unobserved> {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let transport = move |request: BollardRequest| {
+        let (connect, kept) = (connect.clone(), kept.clone());
+        async move {
+            let is_passed_on = is_passed_on(&request);
+            let ready = {
+                let mut kept: MutexGuard<'_, Vec<Conversation<_>>> =
+                    kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.retain(|conversation: &Conversation<_>| !conversation.sender.is_closed());
+                let at = kept.iter().position(|conversation| conversation.sender.is_ready());
+                at.filter(|_| !is_passed_on).map(|at| kept.swap_remove(at))
+            };
+            let mut conversation = match ready {
+                Some(conversation) => conversation,
+                None => Conversation::over(connect().await?, is_passed_on).await?,
+            };
+            let answer = conversation.ask(request).await?;
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if !is_passed_on && kept.len() < KEPT {
+                kept.push(conversation);
+            }
+            Ok(answer)
+        }
+    };
+    negotiated(place, transport).await
+}
+
+async fn negotiated<F>(
+    place: &str,
+    transport: impl Fn(BollardRequest) -> F + Send + Sync + 'static,
+) -> Result<Docker, Unobserved>
+where
+    F: Future<Output = Result<Response<Incoming>, Error>> + Send + 'static,
+{
     let broken = |error: Error| {
         let why = error.to_string().chars().take(300).collect::<String>();
         Unobserved::new(
@@ -60,21 +105,41 @@ pub fn silent(place: &str) -> Unobserved {
     )
 }
 
-async fn over(stream: Box<dyn ByteStream>, request: BollardRequest) -> Result<Response<Incoming>, Error> {
-    // A connection that becomes a helper's standard input and output is bounded by those who talk over it, and images
-    // are handed on, not kept.
-    let is_passed_on = request.headers().contains_key(UPGRADE) || request.uri().path().ends_with("/images/get");
-    let (max, surcharge): (u64, fn(&[u8]) -> u64) = if is_passed_on { (u64::MAX, |_| 0) } else { (BYTES, parsed) };
-    let stream = Bounded::new(stream, max).with_surcharge(surcharge);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with the answer, or as soon as nobody waits for it any more.
-    tokio::spawn(connection.with_upgrades());
-    let (mut parts, body) = request.into_parts();
-    if let Some(path) = parts.uri.path_and_query() {
-        parts.uri = path.clone().into();
+/// Whether nothing of the answer is kept: a connection that becomes a helper's standard input and output is bounded by
+/// those who talk over it, and images are handed on.
+fn is_passed_on<B>(request: &Request<B>) -> bool {
+    request.headers().contains_key(UPGRADE) || request.uri().path().ends_with("/images/get")
+}
+
+/// A connection to an engine, on which one question is asked after the other.
+struct Conversation<B> {
+    sender: SendRequest<B>,
+    meter: Arc<Meter>,
+}
+
+impl<B> Conversation<B>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    async fn over(stream: Box<dyn ByteStream>, is_passed_on: bool) -> Result<Conversation<B>, Error> {
+        let (max, surcharge): (u64, fn(&[u8]) -> u64) = if is_passed_on { (u64::MAX, |_| 0) } else { (BYTES, parsed) };
+        let stream = Bounded::new(stream, max).with_surcharge(surcharge);
+        let meter = stream.meter();
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Ends with the answer, or as soon as nobody waits for it any more.
+        tokio::spawn(connection.with_upgrades());
+        Ok(Conversation { sender, meter })
     }
-    parts.headers.insert(HOST, HeaderValue::from_static("docker"));
-    Ok(sender.send_request(BollardRequest::from_parts(parts, body)).await?)
+
+    async fn ask(&mut self, request: Request<B>) -> Result<Response<Incoming>, Error> {
+        let (mut parts, body) = request.into_parts();
+        if let Some(path) = parts.uri.path_and_query() {
+            parts.uri = path.clone().into();
+        }
+        parts.headers.insert(HOST, HeaderValue::from_static("docker"));
+        self.meter.renew();
+        Ok(self.sender.send_request(Request::from_parts(parts, body)).await?)
+    }
 }
 
 /// What else counts as read of an answer, for what its parsing takes: two bytes of JSON can become a record of a

@@ -4,7 +4,7 @@ mod files;
 pub mod process;
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +13,16 @@ use async_trait::async_trait;
 use bollard::Docker;
 use futures_util::FutureExt;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpStream, UdpSocket, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UdpSocket, UnixStream};
 use tokio::time::timeout;
 
 use crate::evidence::{Cause, Machine, Unobserved};
 use crate::vm::addresses::{no_address, own_address};
-use crate::vm::connect::{Pace, connect, not_connected};
+use crate::vm::connect::{Pace, connect_to};
 use crate::vm::docker::{self, SOCKET};
 use crate::vm::helper::{self, Helpers, Role};
 use crate::vm::inside::{self, Attempt, NotEntered, Target};
 use crate::vm::{ByteStream, Command, Dial, DialError, Dialled, FileError, FileStat, FileText, Output, Place, Vm};
-
-/// How many addresses of one name are tried, and how long finding them may take.
-const MAX_ADDRESSES: usize = 4;
-const NAME_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The machine labrun runs on.
 pub struct Local {
@@ -104,7 +100,7 @@ impl Vm for Local {
     async fn dial(&self, from: &Place, host: &str, port: u16, pace: &Pace) -> Dial {
         let not = |error| Dial { namespace: None, outcome: Err(error) };
         let (role, inside) = match from {
-            Place::Machine => return Dial { namespace: None, outcome: connect_here(host, port, pace).await },
+            Place::Machine => return Dial { namespace: None, outcome: connect_to(host, port, pace).await },
             Place::Outside => {
                 return not(DialError::PathLost("labrun runs on the machine itself: there is no outside".to_owned()));
             }
@@ -120,12 +116,12 @@ impl Vm for Local {
         };
         let docker = match self.docker().await {
             Ok(docker) => docker,
-            Err(unobserved) => return not(DialError::PathLost(unobserved.why.en)),
+            Err(unobserved) => return not(DialError::Unobserved(unobserved)),
         };
         match self.helpers.get(&role, &docker).await {
             Ok(Some(helper)) => helper::dial(&helper, inside, host, port, *pace).await,
             Ok(None) => not(DialError::Gone),
-            Err(unobserved) => not(DialError::PathLost(unobserved.why.en)),
+            Err(unobserved) => not(DialError::Unobserved(unobserved)),
         }
     }
 
@@ -194,10 +190,6 @@ impl Vm for Local {
         Some(std::process::id())
     }
 
-    fn has_outside(&self) -> bool {
-        false
-    }
-
     fn machine(&self) -> Machine {
         let uname = rustix::system::uname();
         let words = [uname.sysname(), uname.release(), uname.machine()];
@@ -218,28 +210,6 @@ fn here(attempt: Attempt) -> Dial {
         Ok(Dialled { stream: Box::new(stream), round_trip })
     });
     Dial { namespace: attempt.namespace, outcome }
-}
-
-async fn connect_here(host: &str, port: u16, pace: &Pace) -> Result<Dialled, DialError> {
-    let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
-        Ok(address) => vec![(address, port).into()],
-        Err(_) => match timeout(NAME_PATIENCE, lookup_host((host, port))).await {
-            Ok(found) => found.map_err(|error| no_name(&error))?.take(MAX_ADDRESSES).collect(),
-            Err(_) => return Err(DialError::TimedOut),
-        },
-    };
-    let (stream, round_trip) = connect(&addresses, pace).await?;
-    Ok(Dialled { stream: Box::new(stream), round_trip })
-}
-
-/// The C library's resolver tells only in words whether the name does not exist or nobody could be asked.
-fn no_name(error: &io::Error) -> DialError {
-    let why = error.to_string();
-    match error.raw_os_error() {
-        Some(_) => not_connected(error),
-        None if why.contains("Temporary failure") => DialError::PathLost(why),
-        None => DialError::NameNotFound,
-    }
 }
 
 fn no_engine(path: &Path, error: &io::Error) -> Unobserved {
@@ -279,13 +249,6 @@ mod tests {
             Ok(address) => assert!(!address.is_loopback() && !address.is_unspecified()),
             Err(unobserved) => assert_eq!(unobserved.cause, Cause::Path),
         }
-    }
-
-    #[test]
-    fn a_name_without_an_address_is_told_from_one_that_nobody_could_be_asked_about() {
-        let words = |words: &str| no_name(&io::Error::other(words.to_owned()));
-        assert_eq!(words("failed to lookup address information: Name or service not known"), DialError::NameNotFound);
-        assert!(matches!(words("… Temporary failure in name resolution"), DialError::PathLost(_)));
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bollard::Docker;
@@ -40,13 +40,13 @@ pub struct Bounded<S> {
     max: u64,
     meter: Arc<Meter>,
     surcharge: fn(&[u8]) -> u64,
-    charged: u64,
 }
 
 /// What came out of a [`Bounded`] stream.
 #[derive(Debug, Default)]
 pub struct Meter {
     read: AtomicU64,
+    charged: AtomicU64,
     first: Mutex<Vec<u8>>,
 }
 
@@ -56,6 +56,12 @@ impl Meter {
     /// How many bytes came out so far.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// Begins to count anew: what was read before was another answer.
+    pub fn renew(&self) {
+        self.read.store(0, Ordering::Relaxed);
+        self.charged.store(0, Ordering::Relaxed);
     }
 
     /// The first few of them.
@@ -75,7 +81,7 @@ impl Meter {
 impl<S> Bounded<S> {
     /// `inner`, as far as `max` bytes.
     pub fn new(inner: S, max: u64) -> Bounded<S> {
-        Bounded { inner, max, meter: Arc::default(), surcharge: |_| 0, charged: 0 }
+        Bounded { inner, max, meter: Arc::default(), surcharge: |_| 0 }
     }
 
     /// Counts `surcharge` of what is read on top of its bytes: for a parser that makes much of little.
@@ -91,14 +97,14 @@ impl<S> Bounded<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.meter.read() + self.charged > self.max {
+        if self.meter.read() + self.meter.charged.load(Ordering::Relaxed) > self.max {
             return Poll::Ready(Err(io::Error::other("more data than labrun reads")));
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         let bytes = &buf.filled()[before..];
         self.meter.count(bytes);
-        self.charged += (self.surcharge)(bytes);
+        self.meter.charged.fetch_add((self.surcharge)(bytes), Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 }
@@ -141,6 +147,14 @@ pub enum Place {
 /// A student's machine.
 #[async_trait]
 pub trait Vm: Send + Sync {
+    /// Connects to the machine, as far as that takes something. Whether it worked, the first question tells.
+    async fn arrive(&self) {}
+
+    /// Whether the way to the machine held since `start`: a look during which it broke has seen nothing.
+    async fn unbroken_since(&self, _start: Instant) -> Result<(), Unobserved> {
+        Ok(())
+    }
+
     /// Makes ready to dial from `place`; `false` when there is no such place any more.
     async fn stand(&self, place: &Place) -> Result<bool, Unobserved>;
 
@@ -172,11 +186,24 @@ pub trait Vm: Send + Sync {
     /// The address by which the machine is known beyond its own loopback.
     async fn outward(&self) -> Result<IpAddr, Unobserved>;
 
-    /// labrun's own process, by the number the machine gives it; none while it runs elsewhere.
+    /// The home that labrun's user has on the machine, where that is another machine than labrun's own.
+    async fn home(&self) -> Option<String> {
+        None
+    }
+
+    /// The process that stands for this run on the machine, and lives as long: labrun's own, or one that it keeps there.
     fn own_pid(&self) -> Option<u32>;
 
+    /// The address at which the machine is seen from outside, where there is an outside to look from: the vantage
+    /// `grader`.
+    fn outside(&self) -> Option<String> {
+        None
+    }
+
     /// Whether the vantage `grader` is a place outside the machine.
-    fn has_outside(&self) -> bool;
+    fn has_outside(&self) -> bool {
+        self.outside().is_some()
+    }
 
     /// Whether the vantage `vm` is in the engine's own network, also where that is not the machine's.
     fn is_beside_engine(&self) -> bool {
@@ -232,6 +259,9 @@ pub enum DialError {
     /// The way to the place the probe stands is broken; says nothing about the target.
     #[error("the path to the machine is lost: {0}")]
     PathLost(String),
+    /// The way to the place the probe stands is broken, and how to mend it is known.
+    #[error("{}", .0.why.en)]
+    Unobserved(Unobserved),
     /// labrun's own limit, such as its number of open files.
     #[error("labrun's own limit: {0}")]
     Limit(String),

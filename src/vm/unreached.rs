@@ -31,7 +31,7 @@ impl Vm for Unreached {
     }
 
     async fn dial(&self, _: &Place, _: &str, _: u16, _: &Pace) -> Dial {
-        Dial { namespace: None, outcome: Err(DialError::PathLost(self.why.why.en.clone())) }
+        Dial { namespace: None, outcome: Err(DialError::Unobserved(self.why.clone())) }
     }
 
     async fn leave(&self) {}
@@ -66,10 +66,6 @@ impl Vm for Unreached {
 
     fn own_pid(&self) -> Option<u32> {
         None
-    }
-
-    fn has_outside(&self) -> bool {
-        false
     }
 
     fn machine(&self) -> Machine {

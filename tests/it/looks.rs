@@ -8,7 +8,7 @@ use labrun::verdict::{Outcome, Report};
 use crate::student_vm::{StudentVm, engines, text};
 
 /// Containers of every sort, and none of them with anything of labrun's in it.
-const SCENE: &str = r#"
+pub const SCENE: &str = r#"
 set -eu
 docker network create --subnet 10.77.0.0/24 net
 docker run -d --name web --network net nginx

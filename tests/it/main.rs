@@ -17,5 +17,6 @@ mod replay;
 mod repository;
 mod schema;
 mod selftest;
+mod ssh;
 mod student_vm;
 mod vantages;

@@ -24,14 +24,14 @@ pub struct Runs {
 /// As whom the process `pid` runs; none when it is the kernel's own, or ended and only its parent has not noticed.
 pub async fn runs(cx: &Context<'_>, pid: u32) -> Result<Option<Runs>, Lost> {
     let path = |file: &str| format!("/proc/{pid}/{file}");
-    let status = inside::text(cx, &path("status"), FILE).await?;
-    let status = String::from_utf8_lossy(&status.bytes).into_owned();
+    let (status_path, map_path) = (path("status"), path("uid_map"));
+    let (status, map) = futures_util::join!(inside::text(cx, &status_path, FILE), inside::text(cx, &map_path, FILE));
+    let status = String::from_utf8_lossy(&status?.bytes).into_owned();
     let status = Status::parse(&status).ok_or_else(|| inside::malformed(&path("status")))?;
     if status.is_zombie || status.is_kernel {
         return Ok(None);
     }
-    let map = inside::text(cx, &path("uid_map"), FILE).await?;
-    let map = String::from_utf8_lossy(&map.bytes).into_owned();
+    let map = String::from_utf8_lossy(&map?.bytes).into_owned();
     let map = uid_map(&map).ok_or_else(|| inside::malformed(&path("uid_map")))?;
     Ok(Some(Runs {
         name: status.name,

@@ -1,6 +1,7 @@
 //! A helper's container: made, spoken to over its standard input and output, and gone when that is closed.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,7 @@ use crate::evidence::{Cause, Unobserved};
 use crate::vm::Dial;
 use crate::vm::connect::Pace;
 use crate::vm::helper::Role;
+use crate::vm::helper::architecture;
 use crate::vm::helper::image::{Image, LIBRARIES, PROGRAM};
 use crate::vm::helper::link::Link;
 use crate::vm::helper::wire::Request;
@@ -33,6 +35,8 @@ pub const NAME_PREFIX: &str = "labrun-helper-";
 
 /// How long the engine may take for one step, and how long a helper for its first word.
 const ENGINE: Duration = Duration::from_secs(10);
+/// The image is some megabytes, and the machine may be far away.
+const LOADING: Duration = Duration::from_secs(60);
 const FIRST_WORD: Duration = Duration::from_secs(5);
 
 /// How old a helper that never ran must be to be removed: its run is over, and was killed between two steps.
@@ -85,8 +89,9 @@ pub async fn start(
     docker: &Docker,
     role: &Role,
     image: &OnceCell<Result<Image, Unobserved>>,
+    program: Option<&Path>,
 ) -> Result<Option<Arc<Helper>>, Unobserved> {
-    let image = image.get_or_init(|| provide(docker)).await.as_ref().map_err(Unobserved::clone)?;
+    let image = image.get_or_init(|| provide(docker, program)).await.as_ref().map_err(Unobserved::clone)?;
     let mut made = create(docker, image, role).await?;
     if made.as_ref().is_err_and(is_not_there) && bounded(docker.inspect_image(&image.name)).await?.is_err() {
         // Another labrun, of another version, has tidied up in between.
@@ -116,11 +121,18 @@ pub async fn start(
 }
 
 /// The image, in the engine; and nothing there that earlier runs have left.
-async fn provide(docker: &Docker) -> Result<Image, Unobserved> {
-    let image = Image::of_this_program().await.map_err(|error| not_packed(&error))?;
-    bounded(image.provide(docker)).await?.map_err(|error| not_loaded(&error))?;
-    bounded(image.remove_others(docker)).await?;
-    bounded(remove_forgotten(docker)).await?;
+async fn provide(docker: &Docker, program: Option<&Path>) -> Result<Image, Unobserved> {
+    let version = bounded(docker.version()).await?.map_err(|error| not_started(&error))?;
+    architecture::check(&version.arch.unwrap_or_default(), program)?;
+    let image = match program {
+        None => Image::of_this_program().await.map_err(|error| not_packed(&error))?,
+        Some(program) => Image::of(program).await.map_err(|error| not_static(program, &error))?,
+    };
+    timeout(LOADING, image.provide(docker))
+        .await
+        .map_err(|_| too_slow(LOADING))?
+        .map_err(|error| not_loaded(&error))?;
+    let ((), ()) = futures_util::join!(image.remove_others(docker), remove_forgotten(docker));
     Ok(image)
 }
 
@@ -248,14 +260,25 @@ fn is_not_there(error: &Error) -> bool {
 }
 
 async fn bounded<T>(work: impl Future<Output = T>) -> Result<T, Unobserved> {
-    timeout(ENGINE, work).await.map_err(|_| {
-        let seconds = ENGINE.as_secs();
-        Unobserved::new(
-            Cause::Engine,
-            format!("el motor de Docker no llegó a arrancar el ayudante de labrun en {seconds} s"),
-            format!("the Docker engine did not come to start labrun's helper within {seconds} s"),
-        )
-    })
+    timeout(ENGINE, work).await.map_err(|_| too_slow(ENGINE))
+}
+
+fn too_slow(limit: Duration) -> Unobserved {
+    let seconds = limit.as_secs();
+    Unobserved::new(
+        Cause::Engine,
+        format!("el motor de Docker no llegó a arrancar el ayudante de labrun en {seconds} s"),
+        format!("the Docker engine did not come to start labrun's helper within {seconds} s"),
+    )
+}
+
+fn not_static(program: &Path, error: &io::Error) -> Unobserved {
+    let program = program.display();
+    Unobserved::new(
+        Cause::Unsupported,
+        format!("--helper {program} no sirve ({error}): tiene que ser un labrun enlazado estáticamente"),
+        format!("--helper {program} is of no use ({error}): it must be a statically linked labrun"),
+    )
 }
 
 fn not_packed(error: &io::Error) -> Unobserved {

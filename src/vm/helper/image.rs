@@ -49,6 +49,19 @@ impl Image {
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
+    /// The image of the static `program`.
+    pub async fn of(program: &Path) -> io::Result<Image> {
+        let program = program.to_owned();
+        let work = move || {
+            if let Some(loader) = loader(&mut File::open(&program)?)? {
+                return Err(io::Error::other(format!("it needs {loader}")));
+            }
+            let parts = vec![Part { from: program, to: PROGRAM[1..].to_owned() }];
+            Ok(Image { name: format!("{REPOSITORY}:{}", digest(&parts)?), parts })
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
     /// Gives the image to the engine, unless it has it.
     pub async fn provide(&self, docker: &Docker) -> Result<(), Error> {
         match docker.inspect_image(&self.name).await {

@@ -2,12 +2,14 @@
 //! on a docker network. A helper stands there: a container of labrun's own binary, which dials when it is told to. It
 //! lives as long as its standard input is open, so it ends with this process however that ends.
 
+mod architecture;
 mod container;
 mod image;
 mod link;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +55,8 @@ pub struct Helpers {
     slots: Mutex<BTreeMap<Role, Slot>>,
     /// What they are all made of, given to the engine once.
     image: Arc<OnceCell<Result<Image, Unobserved>>>,
+    /// The binary they are made of, where that is not this one.
+    program: Option<PathBuf>,
 }
 
 struct Slot {
@@ -62,6 +66,11 @@ struct Slot {
 }
 
 impl Helpers {
+    /// Helpers made of the static binary `program`, or of this very one.
+    pub fn of(program: Option<PathBuf>) -> Helpers {
+        Helpers { program, ..Helpers::default() }
+    }
+
     /// The helper for `role`. `Ok(None)` when the network it is to stand on is not there.
     pub async fn get(&self, role: &Role, docker: &Docker) -> Started {
         let helper = {
@@ -76,8 +85,8 @@ impl Helpers {
     }
 
     fn start(&self, role: &Role, docker: &Docker, starts: u32) -> Slot {
-        let (role, docker, image) = (role.clone(), docker.clone(), self.image.clone());
-        let started = tokio::spawn(async move { container::start(&docker, &role, &image).await });
+        let (role, docker, image, program) = (role.clone(), docker.clone(), self.image.clone(), self.program.clone());
+        let started = tokio::spawn(async move { container::start(&docker, &role, &image, program.as_deref()).await });
         let started = started.map(|ended| ended.unwrap_or_else(|error| Err(crashed(&error))));
         Slot { starts, helper: started.boxed().shared() }
     }

@@ -205,10 +205,6 @@ impl Vm for Sandbox {
         None
     }
 
-    fn has_outside(&self) -> bool {
-        false
-    }
-
     fn is_beside_engine(&self) -> bool {
         true
     }
