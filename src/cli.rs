@@ -3,6 +3,7 @@
 mod class;
 mod machine;
 mod repository;
+mod verify;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::text::Lang;
 pub use class::{Class, Regrade};
 pub use machine::{MachineArgs, SshArgs};
 pub use repository::{Policy, SandboxArgs, Where};
+pub use verify::Verify;
 
 /// Runs hands-on infrastructure labs and grades them: facts in, verdict out.
 #[derive(Debug, Parser)]
@@ -36,6 +38,10 @@ not be determined, 2 wrong usage, 3 a lab with mistakes, 130 interrupted.";
 pub enum Command {
     /// Look at a machine, by default this one, and grade labs on it.
     Check(Box<Check>),
+    /// Check, and record evidence that carries the code a teacher has published; says what to hand in.
+    Submit(Box<Check>),
+    /// Hold evidence against all it can be held against, and some of its claims against the machine again.
+    Verify(Box<Verify>),
     /// Grade again from recorded evidence; needs no machine.
     Judge(Judge),
     /// Look at many students, and write their reports and marks.
@@ -71,9 +77,15 @@ pub struct Check {
     /// Make parameters of the student's id, where a lab has such and whatever the course says.
     #[arg(long)]
     pub personal: bool,
-    /// Also record everything that was observed in this file.
-    #[arg(long, value_name = "FILE")]
+    /// Also record everything that was observed in this file; `submit` always does, in `submission.json` unless told.
+    #[arg(long, visible_alias = "out", value_name = "FILE")]
     pub evidence: Option<PathBuf>,
+    /// Sign the evidence with this SSH key, into the file of its name with `.sig` (docs/evidence.md).
+    #[arg(long, value_name = "KEYFILE")]
+    pub sign: Option<PathBuf>,
+    /// A code that the evidence carries, so that it was made after the code was published.
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    pub challenge: Option<String>,
     /// Judge by what is seen now alone: credit nothing that earlier runs on this machine saw to hold.
     #[arg(long)]
     pub fresh: bool,
@@ -142,7 +154,7 @@ pub struct ReportArgs {
     /// Show all stages of each hint, and what was expected of each check.
     #[arg(short, long)]
     pub verbose: bool,
-    /// The folder with the labs; by default `./labs` if it holds any, else those built in.
+    /// The folder with the labs, or `built-in`; by default `./labs` if it holds any (never in CI), else those built in.
     #[arg(long, value_name = "DIR")]
     pub labs: Option<PathBuf>,
 }
@@ -234,6 +246,12 @@ pub fn refuses_check(words: &[&str]) -> Option<String> {
 
 fn id_of_student(text: &str) -> Result<String, &'static str> {
     student_id(text).ok_or("an id is one word of at most 100 characters")
+}
+
+fn code(text: &str) -> Result<String, &'static str> {
+    let code = text.trim();
+    let is_one = !code.is_empty() && code.chars().count() <= 200 && !code.chars().any(char::is_control);
+    is_one.then(|| code.to_owned()).ok_or("a code is one line of at most 200 characters")
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

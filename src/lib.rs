@@ -33,6 +33,7 @@ pub mod evidence;
 pub mod memory;
 pub mod observe;
 pub mod probe;
+pub mod signature;
 pub mod vm;
 
 // What a repository may ask for before it is brought up: pure.
@@ -42,6 +43,7 @@ pub mod repository;
 pub mod judge;
 pub mod render;
 pub mod verdict;
+pub mod verification;
 
 // Many students: pure, like judging.
 pub mod class;

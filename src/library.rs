@@ -38,6 +38,9 @@ pub struct Library {
     checks: BTreeMap<String, Arc<Source>>,
 }
 
+/// What stands for the labs of the binary where a folder could.
+pub const BUILT_IN: &str = "built-in";
+
 impl Library {
     /// What the binary carries.
     pub fn built_in() -> Library {
@@ -69,8 +72,11 @@ impl Library {
         Ok(library)
     }
 
-    /// The library of `--labs`, else of `./labs` if there are labs in it, else what is built in.
+    /// The library of `--labs`, which may be the word [`BUILT_IN`], else of `./labs` if there are labs in it, else what is built in.
     pub fn open(labs: Option<&Path>) -> Result<Library, Error> {
+        if labs == Some(Path::new(BUILT_IN)) {
+            return Ok(Library::built_in());
+        }
         if let Some(folder) = labs {
             return Library::of_folder(folder);
         }

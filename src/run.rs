@@ -9,7 +9,10 @@ mod regrade;
 mod repository;
 mod selftest;
 mod signals;
+mod signed;
+mod submit;
 mod targets;
+mod verify;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -45,6 +48,8 @@ pub struct Environment {
     /// Where earlier runs noted what they saw.
     journal: Option<PathBuf>,
     home: Option<String>,
+    /// Whether this is a step of somebody's pipeline, in a folder that holds somebody's repository.
+    in_ci: bool,
     user: Option<String>,
     /// The socket of the user's SSH agent.
     agent: Option<PathBuf>,
@@ -76,6 +81,7 @@ impl Environment {
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
             home: var("HOME"),
+            in_ci: var("CI").is_some_and(|value| !matches!(value.as_str(), "false" | "0")),
             user: var("USER"),
             agent: var("SSH_AUTH_SOCK").map(PathBuf::from),
             for_commands: ["PATH", "HOME", "USER"].into_iter().filter_map(|name| Some((name, var(name)?))).collect(),
@@ -102,6 +108,14 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
         Command::Selftest(args) => unless_interrupted(&Stop::default(), selftest::selftest(args, environment)).await,
         Command::Class(args) => class::class(*args, environment).await,
         Command::Regrade(args) => regrade::regrade(args, environment).await,
+        Command::Submit(args) => {
+            let stop = Stop::default();
+            unless_interrupted(&stop, submit::submit(*args, environment, &stop)).await
+        }
+        Command::Verify(args) => {
+            let stop = Stop::default();
+            unless_interrupted(&stop, verify::verify(*args, environment, &stop)).await
+        }
         Command::Judge(args) => judged::judge_again(args, environment),
         Command::List(args) => list(args, environment),
         Command::Lint(args) => lint_files(args),
@@ -221,9 +235,16 @@ fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -
     };
     let text = (format.render)(report, &options);
     match &args.output {
-        None => write_stdout(&text),
-        Some(path) => write_file(path, &text),
+        None => write_stdout(&text)?,
+        Some(path) => write_file(path, &text)?,
     }
+    for also in format.also {
+        let named = environment.everything.iter().find(|(name, path)| name == also.variable && !path.is_empty());
+        if let Some((_, path)) = named {
+            append(Path::new(path), &(also.write)(report, &options))?;
+        }
+    }
+    Ok(())
 }
 
 fn report_format(args: &ReportArgs) -> &'static Format {
@@ -236,6 +257,23 @@ fn write_file(path: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).map_err(|error| Error::File { path: path.display().to_string(), error })
 }
 
+/// Writes at the end of a file that others write into as well.
+fn append(path: &Path, text: &str) -> Result<(), Error> {
+    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| Error::File { path: path.display().to_string(), error })
+}
+
+/// Reads a text of at most `max` bytes.
+fn read_bounded(path: &Path, max: u64) -> Result<String, Error> {
+    let failed = |error| Error::File { path: path.display().to_string(), error };
+    if std::fs::metadata(path).map_err(failed)?.len() > max {
+        let why = format!("larger than {} KiB", max >> 10);
+        return Err(Error::Format { path: path.display().to_string(), why });
+    }
+    std::fs::read_to_string(path).map_err(failed)
+}
+
 /// Writes the report. Whoever closes the pipe early has read enough.
 fn write_stdout(text: &str) -> Result<(), Error> {
     let mut stdout = std::io::stdout().lock();
@@ -245,6 +283,11 @@ fn write_stdout(text: &str) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes the beginning of a line that a person is to end.
+fn say_part(text: &str) {
+    let _ = write!(std::io::stderr(), "{text}");
 }
 
 /// Writes a line for people on standard error. If nobody listens there, that is no reason to fail.

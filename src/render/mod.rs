@@ -1,8 +1,10 @@
 //! Turns a [`Report`] into bytes for people and programs: one format per file, one row per format.
 //! Pure: it looks at nothing but the report and the options. It never judges, and knows no lab and no probe.
 
+mod github;
 mod html;
 mod json;
+mod markdown;
 mod text;
 
 pub use html::policy;
@@ -46,13 +48,26 @@ pub struct Format {
     pub extension: &'static str,
     /// Writes a report; the same report and options always give the same bytes.
     pub render: fn(&Report, &Options) -> String,
+    /// What goes into other files beside it.
+    pub also: &'static [Also],
+}
+
+/// What a format appends to a file that the environment names, where it names one.
+#[derive(Debug)]
+pub struct Also {
+    /// The environment variable that holds the file's path.
+    pub variable: &'static str,
+    /// Writes what is appended.
+    pub write: fn(&Report, &Options) -> String,
 }
 
 /// All formats.
 pub static FORMATS: &[Format] = &[
-    Format { name: "text", extension: "txt", render: text::render },
-    Format { name: "json", extension: "json", render: json::render },
-    Format { name: "html", extension: "html", render: html::render },
+    Format { name: "text", extension: "txt", render: text::render, also: &[] },
+    Format { name: "json", extension: "json", render: json::render, also: &[] },
+    Format { name: "html", extension: "html", render: html::render, also: &[] },
+    Format { name: "markdown", extension: "md", render: markdown::render, also: &[] },
+    Format { name: "github", extension: "github", render: github::render, also: github::ALSO },
 ];
 
 impl Format {

@@ -20,6 +20,7 @@ use crate::render::tame;
 use crate::run::handed_in;
 use crate::run::machine::{at_terminal, open, ssh_options};
 use crate::run::repository::{self, Bringing, check_repository};
+use crate::run::signed::{read_key, sign};
 use crate::run::targets::{check_ids, check_settings, check_steps, course, plans, targets};
 use crate::run::{Environment, check_folders, say, write_file, write_report};
 use crate::student::Student;
@@ -29,7 +30,15 @@ use crate::vm::address::Address;
 
 /// `labrun check`
 pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
-    let library = Library::open(args.report.labs.as_deref())?;
+    let library = match &args.report.labs {
+        // There, a folder of that name may be the student's.
+        None if environment.in_ci => Library::built_in(),
+        labs => Library::open(labs.as_deref())?,
+    };
+    if args.sign.is_some() && args.evidence.is_none() {
+        return Err(Error::Usage("--sign signs evidence: say with `--evidence FILE` where that goes".to_owned()));
+    }
+    let key = args.sign.as_deref().map(read_key).transpose()?;
     let settings: Settings = args.settings.into_iter().collect();
     let lang = args.report.lang.unwrap_or(environment.lang);
     let bar = progress_bar(environment);
@@ -44,7 +53,8 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
     };
     student.id = args.student.or(student.id);
     let asked = Asked { targets: &args.targets, settings: &settings, personal: args.personal };
-    let prepared = prepare(&library, &asked, student)?;
+    let mut prepared = prepare(&library, &asked, student)?;
+    prepared.brief.challenge = args.challenge;
     for remark in &prepared.brief.student.remarks {
         say(&format!("labrun: {}", tame(remark.get(lang), 400)));
     }
@@ -80,8 +90,11 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
     // That one of them cannot be written does not take the other away.
     let reported = write_report(&report, &args.report, environment);
     if let Some(path) = &args.evidence {
-        let json = serde_json::to_string_pretty(&evidence).expect("evidence is plain data");
-        write_file(path, &(json + "\n"))?;
+        let json = serde_json::to_string_pretty(&evidence).expect("evidence is plain data") + "\n";
+        write_file(path, &json)?;
+        if let Some(key) = &key {
+            sign(key, path, &json)?;
+        }
     }
     reported?;
     Ok(exit_code(report.outcome))

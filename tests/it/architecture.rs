@@ -85,6 +85,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
+    ("verification", &["evidence", "plan", "text", "verdict"]),
+    ("signature", &[]),
     // Testing labs.
     ("selftest", &["plan", "render", "selftest", "text", "verdict", "vm", "worlds"]),
     // The edge.
@@ -115,10 +117,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "render",
             "run",
             "selftest",
+            "signature",
             "source",
             "student",
             "text",
             "verdict",
+            "verification",
             "vm",
             "worlds",
         ],

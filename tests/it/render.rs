@@ -185,7 +185,7 @@ fn a_typical_mistake() -> Report {
 }
 
 /// Two labs with one of everything.
-fn one_of_everything() -> Report {
+pub fn one_of_everything() -> Report {
     let mut labs = a_typical_mistake().labs;
     let engine = CheckResult {
         outcome: Outcome::Unknown,
@@ -256,8 +256,18 @@ fn something_deferred() -> Report {
     report(vec![lab("lab2", "Datos que sobreviven", "Data that survives", steps)])
 }
 
+/// `n` claims that failed, each worth a point more than the one before it.
+pub fn many(n: u32) -> Report {
+    let failed = |n: u32| CheckResult {
+        points: Points::from_hundredths(100 * (n + 1)),
+        outcome: Outcome::Fail,
+        ..check(&format!("lab1/s/c{n}"), "algo", "something")
+    };
+    report(vec![lab("lab1", "x", "x", vec![step("lab1/s", "x", "x", (0..n).map(failed).collect())])])
+}
+
 /// A machine that wants to deceive whoever reads the report.
-fn hostile() -> Report {
+pub fn hostile() -> Report {
     const SCRIPT: &str = "</script><script>alert(1)</script>";
     let ansi = "\u{1b}[2K\r✔ bien\u{9b}31m";
     let lie = CheckResult {
@@ -454,7 +464,7 @@ fn a_page_holds_both_languages_and_shows_the_one_asked_for() {
 
 #[test]
 fn nothing_is_said_as_a_percentage_while_something_is_unknown() {
-    for format in ["text", "html"] {
+    for format in ["text", "html", "markdown"] {
         let shown = |report: &Report| {
             let written = render(format, report, &english());
             if format == "html" { words(&written) } else { written }
@@ -517,7 +527,9 @@ proptest! {
                 };
                 prop_assert_eq!(&total, &format!("{earned}/{possible}"));
                 match format.name {
-                    "text" => prop_assert!(written.contains(&format!("{total} p")), "{}", written),
+                    "text" | "markdown" | "github" => {
+                        prop_assert!(written.contains(&format!("{total} p")), "{}", written);
+                    }
                     // A page leaves out the 0/0 of what is nothing but bonus.
                     "html" if possible > Points::ZERO => {
                         prop_assert!(words(&written).contains(&format!("{total} ")), "{}", written);

@@ -64,11 +64,14 @@ base_mirror() {
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Label: $1" 'Component: main' | head -n 1
 }
 
-# mmdebstrap itself, lists that name the mirror, and a keyring that knows the suite. A Debian 12 that was
+# mmdebstrap itself, the tools of tests, lists that name the mirror, and a keyring that knows the suite. A Debian 12 that was
 # never updated has no keys for 13; its own archive has the newer keyring. Signatures are always checked.
 base_tools() {
   local want=()
   command -v mmdebstrap >/dev/null || want+=(mmdebstrap)
+  # What labrun's tests hold evidence against: a program of the documentation's, and signatures.
+  command -v python3 >/dev/null || want+=(python3)
+  command -v ssh-keygen >/dev/null || want+=(openssh-client)
   [ -n "$(base_mirror Debian)" ] || quietly apt-update as_root apt-get update
   # sid is signed with the newest release's keys.
   ls /usr/share/keyrings/debian-archive-"${1/sid/trixie}"-stable.* >/dev/null 2>&1 || want+=(debian-archive-keyring)
