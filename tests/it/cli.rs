@@ -20,7 +20,7 @@ fn labrun(args: &[&str]) -> Output {
 fn labrun_in(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut labrun = cargo_bin_cmd!("labrun");
     labrun.current_dir(folder).args(args);
-    for name in ["LC_ALL", "LC_MESSAGES", "LANG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+    for name in ["LC_ALL", "LC_MESSAGES", "LANG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "CI"] {
         labrun.env_remove(name);
     }
     // What passes here is no business of whoever runs the tests.
