@@ -88,14 +88,11 @@ fn processes<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Seen, Lost
     Box::pin(async move {
         let mut seen = Seen::default();
         let mut pids = match &at.container {
+            // An engine without root keeps no groups of processes and cannot tell.
+            Some(_) if cx.vm.is_beside_engine() => beside(cx, at.pid, &mut seen).await?,
             // Of the engine, who knows which are the container's; not from what `ps` says of them.
             Some(id) => cx.engine.pids(id).await?.ok_or(Lost::Gone)?,
-            None => {
-                let listed = cx.patiently(cx.vm.list_directory("/proc", ENTRIES)).await?;
-                let names = listed.transpose().map_err(|error| inside::lost("/proc", &error))?.unwrap_or_default();
-                seen.cut = names.len() == ENTRIES;
-                names.iter().filter_map(|name| name.parse().ok()).collect::<Vec<u32>>()
-            }
+            None => all(cx, &mut seen).await?,
         };
         // Where /proc hides others' processes, what it shows is not all there is.
         if !pids.contains(&at.pid) {
@@ -119,6 +116,27 @@ fn processes<'c>(cx: &'c Context<'c>, at: At) -> BoxFuture<'c, Result<Seen, Lost
         }
         Ok(seen)
     })
+}
+
+/// The numbers of all processes.
+async fn all(cx: &Context<'_>, seen: &mut Seen) -> Result<Vec<u32>, Lost> {
+    let listed = cx.patiently(cx.vm.list_directory("/proc", ENTRIES)).await?;
+    let names = listed.transpose().map_err(|error| inside::lost("/proc", &error))?.unwrap_or_default();
+    seen.cut = names.len() == ENTRIES;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// The numbers of those that are in one namespace of processes with `first`.
+async fn beside(cx: &Context<'_>, first: u32, seen: &mut Seen) -> Result<Vec<u32>, Lost> {
+    let namespace = |pid: u32| async move { cx.vm.read_link(&format!("/proc/{pid}/ns/pid")).await };
+    let own = namespace(first).await.map_err(|error| inside::lost("/proc", &error))?;
+    let mut pids = Vec::new();
+    for pid in all(cx, seen).await? {
+        if namespace(pid).await.is_ok_and(|other| other == own) {
+            pids.push(pid);
+        }
+    }
+    Ok(pids)
 }
 
 /// One process; none when it is the kernel's own, or ended and only its parent has not noticed.

@@ -102,9 +102,15 @@ fn process_of(state: &ContainerState) -> Option<u32> {
 /// Whether the VM's process `pid` is the one that the engine means: an engine on another machine (`Docker Desktop`)
 /// has numbers of its own, and a number may have been given again.
 async fn is_of(cx: &Context<'_>, pid: u32, container: &str) -> Result<(), Lost> {
-    let groups = text(cx, &format!("/proc/{pid}/cgroup"), 64 << 10).await?;
-    let groups = String::from_utf8_lossy(&groups.bytes).into_owned();
-    if groups.contains(container) || cx.engine.is_secluded().await? {
+    let says = async |file: &str| {
+        let said = text(cx, &format!("/proc/{pid}/{file}"), 64 << 10).await?;
+        Ok::<bool, Lost>(String::from_utf8_lossy(&said.bytes).contains(container))
+    };
+    if says("cgroup").await? || cx.engine.is_secluded().await? {
+        return Ok(());
+    }
+    // An engine without root has no groups to tell its containers by, but mounts files of each into it.
+    if cx.vm.is_beside_engine() && says("mountinfo").await? {
         return Ok(());
     }
     Err(Lost::Gone)
