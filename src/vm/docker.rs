@@ -27,8 +27,8 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of one answer of the engine is read. A thousand containers take about 4 MB.
 const BYTES: u64 = 32 << 20;
 
-/// How many connections are kept where that is done.
-const KEPT: usize = 3;
+/// How many connections are kept where that is done: each may take one of few places that others need as well.
+const KEPT: usize = 1;
 
 /// Makes one connection to an engine.
 pub type Connect = Arc<dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> + Send + Sync>;

@@ -126,7 +126,11 @@ fn essence(check: &CheckResult) -> serde_json::Value {
     // The mark of a run is in the commands that it tells.
     let marks = regex::Regex::new("[0-9a-f]{16}").unwrap();
     let text = serde_json::to_string(check).unwrap();
-    let mut essence = serde_json::from_str(&marks.replace_all(&text, "MARK")).unwrap();
+    let mut essence: serde_json::Value = serde_json::from_str(&marks.replace_all(&text, "MARK")).unwrap();
     timeless(&mut essence);
+    if check.address.starts_with("lab5/") {
+        // How many of a hundred requests went where is another number each time; what it comes to is not.
+        essence.as_object_mut().unwrap().remove("mismatches");
+    }
     essence
 }
