@@ -187,6 +187,7 @@ impl Probe for Balance {
             let strangers = Instance::strangers(cx, &instances, self.to.port).await?;
             instances.extend(strangers);
         }
+        cx.take_place().await?;
         let since = Timestamp::now().as_second();
         let asking = Asking::new(cx, &self.to, &self.path);
         let mut taken = vec![opens(cx, &instances).await];

@@ -62,6 +62,7 @@ impl Probe for Http {
     );
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
+        cx.take_place().await?;
         let mut sequence = Sequence::new(cx, self);
         let mut record = None;
         for step in &self.steps {

@@ -256,6 +256,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Makes sure of the place to dial from, however long that takes: it is none of the target's silence.
+    pub async fn take_place(&self) -> Result<(), Unobserved> {
+        match self.standing().await? {
+            Some(standing) => self.vm.stand(&standing.place).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Dials `to` and tells a fact about the target from a break on the way to it.
     pub async fn dial(&self, to: &Endpoint) -> Result<Dialled, Unobserved> {
         let not =

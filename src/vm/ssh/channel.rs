@@ -11,6 +11,7 @@ use std::time::Duration;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::vm::ByteStream;
@@ -34,6 +35,7 @@ pub struct Stream {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     fate: Arc<Fate>,
     _closes: Closes,
+    _dropped: oneshot::Sender<()>,
 }
 
 impl Stream {
@@ -43,8 +45,9 @@ impl Stream {
         let writer = Box::pin(write.make_writer());
         let (store, into) = tokio::io::duplex(KEPT);
         let fate = Arc::new(Fate::default());
-        tokio::spawn(fill(read, into, fate.clone(), keeps));
-        Stream { store, writer, fate, _closes: Closes(Some(write)) }
+        let (dropped, is_dropped) = oneshot::channel();
+        tokio::spawn(fill(read, into, fate.clone(), keeps, is_dropped));
+        Stream { store, writer, fate, _closes: Closes(Some(write)), _dropped: dropped }
     }
 
     /// Whether the other side has closed it, or the connection is lost.
@@ -64,10 +67,21 @@ impl Drop for Closes {
     }
 }
 
-async fn fill(mut read: ChannelReadHalf, mut into: DuplexStream, fate: Arc<Fate>, keeps: impl Send + 'static) {
+async fn fill(
+    mut read: ChannelReadHalf,
+    mut into: DuplexStream,
+    fate: Arc<Fate>,
+    keeps: impl Send + 'static,
+    mut dropped: oneshot::Receiver<()>,
+) {
     let _keeps = keeps;
     loop {
-        let data = match read.wait().await {
+        let message = tokio::select! {
+            message = read.wait() => message,
+            // A channel that was closed from here may never be heard of again.
+            _ = &mut dropped => break,
+        };
+        let data = match message {
             Some(ChannelMsg::Data { data }) => data,
             Some(ChannelMsg::Eof | ChannelMsg::Close) => break fate.ended.store(true, Ordering::Relaxed),
             Some(_) => continue,
@@ -81,10 +95,7 @@ async fn fill(mut read: ChannelReadHalf, mut into: DuplexStream, fate: Arc<Fate>
             Err(_) => break fate.given_up.store(true, Ordering::Relaxed),
         }
     }
-    // What is in store can still be read.
-    drop(into);
-    // A half that is not read holds up the connection: read on, and throw away, until it is closed.
-    while read.wait().await.is_some() {}
+    // What is in store can still be read; what comes now is thrown away by the library, as nobody takes it.
 }
 
 impl AsyncRead for Stream {

@@ -16,7 +16,6 @@ mod shell;
 mod trouble;
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -193,7 +192,7 @@ impl Vm for Ssh {
         let reached = self.reach().await?;
         let role = match place {
             Place::Outside => return Ok(true),
-            Place::Machine if !reached.forwards_nothing.load(Ordering::Relaxed) => return Ok(true),
+            Place::Machine if !reached.forwards_nothing().await => return Ok(true),
             Place::Machine => Ssh::stand_in(),
             Place::Inside { .. } => Role::Enters,
             Place::On { network } => Role::On(network.clone()),
@@ -217,7 +216,7 @@ impl Vm for Ssh {
                 return Dial { namespace: None, outcome };
             }
             Place::Machine => {
-                if !reached.forwards_nothing.load(Ordering::Relaxed)
+                if !reached.forwards_nothing().await
                     && let Some(outcome) = reached.dial(host, port, pace).await
                 {
                     return Dial { namespace: None, outcome };

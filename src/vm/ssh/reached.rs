@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,8 +48,9 @@ pub struct Reached {
     shell: tokio::sync::Mutex<Shells>,
     docker: OnceCell<Result<Docker, Unobserved>>,
     spare: Arc<Mutex<VecDeque<Stream>>>,
-    /// Whether the server lets nobody through to TCP ports.
-    pub forwards_nothing: std::sync::atomic::AtomicBool,
+    /// Whether the server lets nobody through to TCP ports, as far as that is known.
+    forwards_nothing: AtomicBool,
+    tried_to_forward: OnceCell<()>,
 }
 
 /// The machine's shell, which is started again should somebody end it.
@@ -78,12 +80,27 @@ impl Reached {
             docker: OnceCell::new(),
             spare: Arc::default(),
             forwards_nothing: false.into(),
+            tried_to_forward: OnceCell::new(),
         });
         let begun = reached.clone();
         tokio::spawn(async move { begun.shell().await.map(drop) });
         let begun = reached.clone();
         tokio::spawn(async move { begun.docker().await.map(drop) });
+        let begun = reached.clone();
+        tokio::spawn(async move { begun.forwards_nothing().await });
         reached
+    }
+
+    /// Whether the server lets nobody through to TCP ports: tried once, with one at which nobody listens.
+    pub async fn forwards_nothing(&self) -> bool {
+        let attempt = || async {
+            let opened = timeout(docker::PATIENCE, self.session.open(Door::Tcp("127.0.0.1".to_owned(), 1))).await;
+            if let Ok(Err(NotOpened::Refused(ChannelOpenFailure::AdministrativelyProhibited, _))) = opened {
+                self.forwards_nothing.store(true, Ordering::Relaxed);
+            }
+        };
+        self.tried_to_forward.get_or_init(attempt).await;
+        self.forwards_nothing.load(Ordering::Relaxed)
     }
 
     /// The machine's shell.
@@ -210,13 +227,13 @@ impl Reached {
             async move { session.open(Door::Tcp(target, port)).await.map_err(Not::of) }
         };
         // Attempts end in what a dial ends in, but for a server that forwards nothing, which is found out here.
-        let forbidden = std::sync::atomic::AtomicBool::new(false);
+        let forbidden = AtomicBool::new(false);
         let attempt = |target: String| {
             let (attempt, forbidden) = (attempt(target), &forbidden);
             async move {
                 attempt.await.map_err(|not| match not {
                     Not::Forbidden => {
-                        forbidden.store(true, std::sync::atomic::Ordering::Relaxed);
+                        forbidden.store(true, Ordering::Relaxed);
                         DialError::Denied
                     }
                     Not::Dialled(error) => error,
@@ -224,8 +241,8 @@ impl Reached {
             }
         };
         let connected = connect_by(attempt, &targets, pace).await;
-        if forbidden.load(std::sync::atomic::Ordering::Relaxed) {
-            self.forwards_nothing.store(true, std::sync::atomic::Ordering::Relaxed);
+        if forbidden.load(Ordering::Relaxed) {
+            self.forwards_nothing.store(true, Ordering::Relaxed);
             return None;
         }
         Some(connected.map(|(channel, round_trip)| Dialled {

@@ -45,7 +45,7 @@ impl Visited {
 
     /// One more SSH server in the VM, at `port`, with these options.
     fn sshd(&self, port: u16, options: &str) {
-        let started = self.vm.bash(&format!("sudo /usr/sbin/sshd -p {port} {options}"));
+        let started = self.vm.bash(&format!("sudo /usr/sbin/sshd -p {port} -o PidFile=none {options}"));
         assert!(started.status.success(), "{}", text(&started.stderr));
     }
 
