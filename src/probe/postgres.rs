@@ -615,8 +615,8 @@ mod tests {
                 async move {
                     heard(&mut stream).await;
                     let _ = stream.write_all(b"N").await;
-                    for answer in start {
-                        heard(&mut stream).await;
+                    for (n, answer) in start.into_iter().enumerate() {
+                        heard_one(&mut stream, if n == 0 { 4 } else { 5 }).await;
                         let _ = stream.write_all(&answer).await;
                     }
                     let row = row(&[Some(&vec![b'x'; size])]);
