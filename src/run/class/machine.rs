@@ -10,22 +10,19 @@ use crate::error::Error;
 use crate::evidence::{Evidence, Seen};
 use crate::observe::Brief;
 use crate::probe::{Consent, Kind, Stop};
-use crate::run::Environment;
 use crate::run::check::{Look, Prepared};
 use crate::run::machine::open;
 use crate::run::repository::{Bringing, check_repository, student};
-use crate::student::{MAX_BYTES, Student};
+use crate::run::{Environment, handed_in};
+use crate::student::Student;
 use crate::text::Text;
 use crate::vm::address::Address;
 use crate::vm::ssh::SshOptions;
-use crate::vm::{Command, End, Vm};
 
 /// How long a look may take beyond its own time until it is given up: it keeps that time by itself.
 const GRACE: Duration = Duration::from_secs(30);
 /// The same for a repository, which is brought up first.
 const TO_BRING_UP: Duration = Duration::from_secs(900);
-/// How long reading the student's answers may take.
-const TO_READ: Duration = Duration::from_secs(10);
 
 /// What every look has in common.
 pub struct Way<'a> {
@@ -50,7 +47,7 @@ impl Way<'_> {
         let vm = open(address, self.ssh, self.environment);
         let (stop, silent) = (Stop::default(), |_: &Text| {});
         let work = async {
-            let prepared = self.prepared(entry, handed_in(&*vm).await);
+            let prepared = self.prepared(entry, handed_in::read_on(&*vm).await);
             let consent = Consent { to: &[], refused: None, stop: &stop, say: &silent };
             let look = Look { journal: None, fresh: true, timeout: self.timeout, consent, progress: &|_, _| {} };
             look.at(&*vm, &prepared).await
@@ -94,18 +91,6 @@ impl Way<'_> {
                 (None, Some(why))
             }
         }
-    }
-}
-
-/// What the student has left in their home on the machine.
-async fn handed_in(vm: &dyn Vm) -> Student {
-    let argv = ["cat", "labrun.yaml"].map(str::to_owned).to_vec();
-    let command = Command { argv, env: Vec::new(), max_bytes: MAX_BYTES as usize };
-    match vm.run(&command, TO_READ).await {
-        Ok(output) if output.end == End::Exited(0) && !output.stdout_cut => {
-            Student::read("~/labrun.yaml", &String::from_utf8_lossy(&output.stdout))
-        }
-        _ => Student::default(),
     }
 }
 
