@@ -179,6 +179,9 @@ pub struct Lint {
     /// Lab, check or world files.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Also hold the labs against this hand-out: tasks without a claim, claims without ground.
+    #[arg(long, value_name = "HANDOUT.md")]
+    pub against: Option<PathBuf>,
 }
 
 /// `labrun selftest`

@@ -32,9 +32,25 @@ pub struct Lab {
     /// The parameters that are made of a student's id, where the course wants that, and their ranges.
     #[serde(default)]
     pub personal: Node,
+    /// What its checks come to, without those that are a bonus.
+    #[serde(default, deserialize_with = "lenient")]
+    pub points: Option<Points>,
+    /// What the hand-out asks for and this lab does not claim, each with the reason.
+    #[serde(default, deserialize_with = "each")]
+    pub leaves_out: Vec<LeftOut>,
     /// The steps, in the order in which students do them.
     #[serde(deserialize_with = "each")]
     pub steps: Vec<Step>,
+}
+
+/// A task of the hand-out that a lab claims nothing of.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The task: some of its own words.
+    pub task: String,
+    /// Why nothing is claimed of it.
+    pub because: String,
 }
 
 /// One step of a lab.
@@ -48,6 +64,9 @@ pub struct Step {
     /// What the student is asked to do, in Markdown.
     #[serde(default, deserialize_with = "lenient")]
     pub text: Option<Text>,
+    /// Where the hand-out asks for it: some of its own words, or a heading for all that is under it.
+    #[serde(default)]
+    pub ground: Vec<String>,
     /// Earlier steps (`port`) or checks (`port/bound`) without which nothing here can be right.
     #[serde(default)]
     pub needs: Vec<Sp<String>>,

@@ -1,5 +1,10 @@
 //! Finds every mistake in a file of the product: a lab, a library check, worlds or a course, told apart by its `labrun:`.
 
+mod against;
+mod content;
+mod handout;
+mod secrets;
+
 use std::sync::Arc;
 
 use crate::course::{self, COURSE_FORMAT};
@@ -7,7 +12,7 @@ use crate::decode::Decode;
 use crate::error::{Diagnostic, suggestion};
 use crate::lab::{CHECK_FORMAT, LAB_FORMAT};
 use crate::library::{COURSE, Library};
-use crate::node::{self, Tree};
+use crate::node::{self, Node, Tree};
 use crate::plan::{Settings, plan, plan_library_check};
 use crate::source::{Source, Span};
 use crate::worlds::{self, WORLDS_FORMAT};
@@ -30,7 +35,14 @@ pub fn lint(source: &Arc<Source>, library: &Library, name: Option<&str>) -> Vec<
         return decode.mistakes;
     };
     let mut mistakes = match kind(word) {
-        word if word == kind(CHECK_FORMAT) => plan_library_check(source),
+        word if word == kind(CHECK_FORMAT) => {
+            let mut mistakes = plan_library_check(source);
+            mistakes.extend(content::of_check(source, &node));
+            if mistakes.is_empty() {
+                mistakes.extend(unused(source, &node, library));
+            }
+            mistakes
+        }
         word if word == kind(WORLDS_FORMAT) => worlds::load(source, library.labs(), library.checks())
             .map_or_else(|mistakes| mistakes, |(_, worlds)| worlds::gaps(source, &worlds)),
         word if word == kind(COURSE_FORMAT) => {
@@ -44,6 +56,8 @@ pub fn lint(source: &Arc<Source>, library: &Library, name: Option<&str>) -> Vec<
         word if word == kind(LAB_FORMAT) => {
             let mut mistakes = plan(source, library.checks(), &Settings::new(), &[]).err().unwrap_or_default();
             mistakes.extend(name.and_then(|name| misnamed(source, name)));
+            mistakes.extend(content::of_lab(source, &node));
+            mistakes.extend(secrets::by_name(source, &node));
             mistakes
         }
         _ => {
@@ -52,8 +66,38 @@ pub fn lint(source: &Arc<Source>, library: &Library, name: Option<&str>) -> Vec<
             decode.mistakes
         }
     };
+    if [WORLDS_FORMAT, COURSE_FORMAT].map(kind).contains(&kind(word)) {
+        mistakes.extend(content::of_texts(source, &node));
+    }
+    mistakes.extend(secrets::by_looks(source));
     mistakes.sort_by_key(|mistake| (mistake.source.name.clone(), mistake.span.start));
     mistakes
+}
+
+/// Everything a hand-out asks for that none of `labs` has a claim about, and every claim of theirs that nothing in it
+/// asks for. Files that are no labs are left alone.
+pub fn against(handout: &Arc<Source>, labs: &[Arc<Source>]) -> Vec<Diagnostic> {
+    let parsed = labs.iter().filter_map(|source| Some((source.clone(), node::parse(source).ok()?)));
+    let labs: Vec<(Arc<Source>, Node)> = parsed.filter(|(_, node)| node.get("steps").is_some()).collect();
+    against::against(handout, &labs)
+}
+
+/// The mistake of a library check beside labs none of which uses it: nobody would notice if it were wrong.
+fn unused(source: &Arc<Source>, node: &Node, library: &Library) -> Option<Diagnostic> {
+    let name = source.name.rsplit('/').next()?.strip_suffix(".yaml")?;
+    let uses = |lab: &Arc<Source>| {
+        let lab = node::parse(lab).unwrap_or_default();
+        content::checks(&lab)
+            .any(|check| matches!(check.get("use"), Some(Node { value: Tree::Str(used), .. }) if used == name))
+    };
+    let (key, _) = node.entries().iter().find(|(key, _)| key.name == "check")?;
+    let is_unused = !library.labs().is_empty() && !library.labs().values().any(uses);
+    is_unused.then(|| Diagnostic {
+        source: source.clone(),
+        span: key.span,
+        message: format!("no lab uses `{name}`"),
+        help: Some("use it, or take it out".to_owned()),
+    })
 }
 
 /// The mistake of a lab whose file is called `name` and which calls itself otherwise: it would be looked for under

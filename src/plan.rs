@@ -1,6 +1,7 @@
 //! Lab + library + settings → a plan of ready checks. Every author mistake is found here, all at once.
 
 mod claim;
+mod options;
 mod personal;
 mod settings;
 

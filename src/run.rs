@@ -172,9 +172,13 @@ fn list(args: List, environment: &Environment) -> Result<ExitCode, Error> {
 }
 
 fn lint_files(args: Lint) -> Result<ExitCode, Error> {
+    let sources: Vec<Arc<Source>> = args.files.iter().map(|file| read_source(file)).collect::<Result<_, _>>()?;
     let mut mistakes = Vec::new();
-    for file in &args.files {
-        mistakes.extend(lint::lint(&read_source(file)?, &library_beside(file)?, name_in_library(file)));
+    for (file, source) in args.files.iter().zip(&sources) {
+        mistakes.extend(lint::lint(source, &library_beside(file)?, name_in_library(file)));
+    }
+    if let Some(handout) = &args.against {
+        mistakes.extend(lint::against(&read_source(handout)?, &sources));
     }
     if mistakes.is_empty() {
         write_stdout(&format!("{}: no mistakes\n", counted(args.files.len(), "YAML file")))?;

@@ -31,6 +31,12 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a constant pattern")
 }
 
+/// Whether something of this name is kept to himself by whoever gives it.
+pub fn is_secret(name: &str) -> bool {
+    static WHOLE: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("^{NAME}$")));
+    WHOLE.is_match(name) && !is_about_a_secret(name)
+}
+
 /// Whether a name is that of a secret's place or kind, not of the secret.
 fn is_about_a_secret(name: &str) -> bool {
     ABOUT.is_match(name)

@@ -12,6 +12,7 @@ use crate::evidence::{Facts, RUN, RUN_FACTS};
 use crate::expect::{Expectation, Truth};
 use crate::lab::{Advice, Check};
 use crate::node::{Key, Node, Tree};
+use crate::plan::options::check_options;
 use crate::plan::{Ask, PlannedAdvice, PlannedCheck, PlannedWord};
 use crate::points::Points;
 use crate::probe::{KINDS, Kind};
@@ -63,6 +64,7 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
     let nothing = Node::default();
     let expect_node = if is_judged_here { check.expect.as_ref()? } else { &nothing };
     let expect = if is_judged_here { expectation(expect_node, &facts, decode) } else { Expectation::default() };
+    check_options(expect_node, &ask_main, decode);
     for (name, _) in given.iter().filter(|(_, ask)| asks_the_student(ask)) {
         if mentions(expect_node, name) {
             let help = "make it the check's own `probe`: then the right answer is shown to nobody".to_owned();

@@ -93,6 +93,10 @@ impl Probe for Answer {
         unsaid: r#"{"given":false,"value":null,"values":null,"number":null,"subnet":null,"listed":null,"problem":null}"#,
     });
 
+    fn options(&self, fact: &str) -> Option<&[String]> {
+        (["value", "values"].contains(&fact) && !self.options.0.is_empty()).then_some(&self.options.0)
+    }
+
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let answer = cx.student.answer(&self.lab.0, &self.to.0);
         let problem = match (answer, cx.student.file) {

@@ -20,6 +20,7 @@ mod processes;
 mod reach;
 mod recreate;
 mod routes;
+mod shell;
 mod sockets;
 mod up;
 mod volume;
@@ -35,7 +36,7 @@ use serde_json::{Value, json};
 use tokio::sync::SetOnce;
 
 use crate::decode::Decode;
-use crate::engine::{ContainerState, Engine, Resolution, published_port};
+use crate::engine::{ContainerState, Engine, Resolution};
 use crate::evidence::{Cause, Facts, OptIn, Unobserved};
 use crate::memory::Memory;
 use crate::node::Node;
@@ -46,6 +47,7 @@ use crate::vm::{self, ByteStream, DialError, Place, Vm};
 
 pub use compose::complaint;
 pub use consent::{Consent, Stop, repair};
+pub use shell::{quote, quote_container, shell_host};
 
 /// Every kind of probe, in the order of the reference page.
 pub static KINDS: &[Kind] = &[
@@ -89,6 +91,11 @@ pub trait Probe: DeserializeOwned + Send + Sync {
     /// How long a look of an opt-in kind may take, on top of the run's own time.
     const LIMIT: Duration = Duration::ZERO;
 
+    /// What there is to choose from for a fact, for kinds that offer a choice.
+    fn options(&self, _fact: &str) -> Option<&[String]> {
+        None
+    }
+
     /// Looks. Everything read is bounded in size and time.
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved>;
 
@@ -122,6 +129,7 @@ pub struct Kind {
     pub limit: Duration,
     /// Reports every mistake in arguments as written in a lab.
     pub check_args: fn(&Node, &mut Decode),
+    options: fn(&Value, &str) -> Option<Vec<String>>,
     command: fn(&Value) -> String,
     observe: for<'a> fn(Value, &'a Context<'a>) -> BoxFuture<'a, Result<Facts, Unobserved>>,
 }
@@ -138,6 +146,7 @@ impl Kind {
             check_args: |node, decode| {
                 decode.decode::<P>(node);
             },
+            options: |args, fact| Some(P::deserialize(args).ok()?.options(fact)?.to_vec()),
             command: |args| P::deserialize(args).map(|probe| probe.command()).unwrap_or_default(),
             observe: |args, cx| {
                 Box::pin(async move {
@@ -163,6 +172,11 @@ impl Kind {
     /// Looks, with `args` fully resolved.
     pub async fn observe(&self, args: Value, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         (self.observe)(args, cx).await
+    }
+
+    /// What there is to choose from with `args`, if `fact` is a choice.
+    pub fn options(&self, args: &Value, fact: &str) -> Option<Vec<String>> {
+        (self.options)(args, fact)
     }
 
     /// Whether it reaches something over a network, so that it matters where it stands. What does not is always
@@ -490,37 +504,6 @@ impl Sheet {
     }
 }
 
-/// `word` as a POSIX shell takes it for one word, quoted only where it must be.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// The name of a container as a word of a shell in the VM that stands for the same one.
-pub fn quote_container(name: &str) -> String {
-    match published_port(name) {
-        Some(port) => format!("$(docker ps -q --filter publish={port}/tcp)"),
-        None => quote(name),
-    }
-}
-
-/// `host` as a word of a shell in the VM that stands for the same address.
-pub fn shell_host(host: &Host) -> String {
-    match host {
-        Host::Loopback => "localhost".to_owned(),
-        // Not `hostname -I`, whose first address may be a Docker bridge's.
-        Host::Outward => r"$(ip route get 192.0.2.1 | grep -oP 'src \K\S+')".to_owned(),
-        Host::Named(name) => quote(name),
-        Host::Container(name) => format!(
-            "$(docker inspect -f '{{{{range .NetworkSettings.Networks}}}}{{{{println .IPAddress}}}}{{{{end}}}}' {} | head -n1)",
-            quote_container(name)
-        ),
-    }
-}
-
 #[cfg(test)]
 mod testing {
     //! A machine for the tests of kinds: this one, without an engine, and servers of its own on its loopback.
@@ -651,23 +634,6 @@ mod tests {
             .unwrap()
             .command(&json!({"to": "ams:5432", "password": "x"}), &Vantage::Container("drp1".into()));
         assert!(login.contains("multitool env PGPASSWORD=x psql "), "{login}");
-    }
-
-    #[test]
-    fn words_are_quoted_only_where_a_shell_would_read_them() {
-        for (word, quoted) in [
-            ("ams", "ams"),
-            ("/var/lib/x", "/var/lib/x"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("$(x)", "'$(x)'"),
-            ("it's", r"'it'\''s'"),
-            ("ñ", "'ñ'"),
-        ] {
-            assert_eq!(quote(word), quoted);
-        }
-        assert_eq!(quote_container("my ams"), "'my ams'");
-        assert_eq!(quote_container(":8081"), "$(docker ps -q --filter publish=8081/tcp)");
     }
 
     #[test]

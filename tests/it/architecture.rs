@@ -47,7 +47,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("worlds", &["decode", "error", "node", "plan", "source", "text", "verdict", "worlds"]),
-    ("lint", &["course", "decode", "error", "lab", "library", "node", "plan", "source", "worlds"]),
+    ("lint/content", &["decode", "error", "node", "points", "reference", "source"]),
+    ("lint/secrets", &["decode", "error", "evidence", "lint", "node", "source"]),
+    ("lint", &["course", "decode", "error", "lab", "library", "lint", "node", "plan", "source", "worlds"]),
     // Looking.
     ("evidence", &["evidence", "points", "text", "vantage"]),
     ("memory", &["evidence"]),

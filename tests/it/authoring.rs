@@ -63,6 +63,22 @@ fn every_mistake_is_shown_at_its_place_with_what_to_write_instead() {
 }
 
 #[test]
+fn a_hand_out_is_held_against_the_labs_that_grade_it() {
+    let handout = ["--against", "against/redes.md"];
+    assert_eq!(lint(&["against/grounded.yaml", "--against", "against/redes.md"]).0, 0);
+    // What one lab leaves to another is no gap of theirs together.
+    let (code, stdout, stderr) = lint(&[&handout[..], &["against/groundless.yaml"]].concat());
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    insta::assert_snapshot!("lint.against", stderr);
+    let (_, _, both) = lint(&[&handout[..], &["against/groundless.yaml", "against/grounded.yaml"]].concat());
+    assert!(!both.contains("a task without a claim"), "{both}");
+    // Worlds and library checks have no ground of their own.
+    let (code, ..) = lint(&[&handout[..], &["against/grounded.yaml", SOUND[0], SOUND[2]]].concat());
+    assert_eq!(code, 0);
+    assert_eq!(lint(&["against/grounded.yaml", "--against", "against/nowhere.md"]).0, 2);
+}
+
+#[test]
 fn five_mistakes_are_told_at_once_in_the_order_of_the_file() {
     let (_, _, stderr) = lint(&["labs/five-mistakes.yaml"]);
     let places: Vec<&str> = stderr.lines().filter_map(|line| line.trim_start().strip_prefix("--> ")).collect();
