@@ -3,6 +3,8 @@
 
 mod hands;
 mod inspected;
+mod inventory;
+mod listed;
 mod logs;
 mod names;
 
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::models::{ContainerSummary, IpamConfig, Network, NetworkInspect, Volume};
+use bollard::models::{IpamConfig, Network, NetworkInspect, Volume};
 use bollard::query_parameters::{
     ContainerArchiveInfoOptions, DownloadFromContainerOptions, ListContainersOptions, ListVolumesOptions, TopOptions,
 };
@@ -28,9 +30,11 @@ use crate::vm::helper::NAME_PREFIX;
 pub use bollard::container::PathStatResponse as PathStat;
 
 pub use hands::{Hands, Owner};
+pub use listed::{ComposeLabels, Listed};
 pub use logs::Printed;
 pub use names::{Resolution, published_port};
 
+use listed::listed;
 use names::{Candidate, choose, pick};
 
 pub use inspected::{Attachment, ContainerState, Mounted, Published, clean_path, is_generated_name, to_the_second};
@@ -65,38 +69,6 @@ pub struct Engine<'a> {
 struct About {
     secluded: bool,
     id: Option<String>,
-}
-
-/// A container as the engine's list shows it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Listed {
-    /// The engine's id.
-    pub id: String,
-    /// Its name, without the leading slash.
-    pub name: String,
-    /// The compose service it runs; none for one-off containers (`compose run`).
-    pub service: Option<String>,
-    /// What compose says it was made from.
-    pub compose: Option<ComposeLabels>,
-    /// Whether it is up: running, paused or being restarted.
-    pub up: bool,
-    /// The networks it is attached to.
-    pub networks: Vec<String>,
-    /// The volumes mounted in it: name, destination, writable.
-    pub volumes: Vec<(String, String, bool)>,
-    /// The ports it publishes now.
-    pub ports: Vec<Published>,
-}
-
-/// What a container made by compose says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ComposeLabels {
-    /// The project's name.
-    pub project: String,
-    /// The project's folder.
-    pub working_dir: String,
-    /// Its files, separated by commas: v2 writes absolute paths, v1 what it was called with.
-    pub config_files: String,
 }
 
 /// A network and who is on it.
@@ -284,7 +256,7 @@ impl<'a> Engine<'a> {
         let networks = self.networks().await?.iter().map(|network| {
             let exact = network.name.clone().unwrap_or_default();
             let label = network.labels.as_ref().and_then(|labels| labels.get("com.docker.compose.network"));
-            let used = containers.iter().any(|container| container.up && container.networks.contains(&exact));
+            let used = containers.iter().any(|container| container.up && container.networks.contains_key(&exact));
             Candidate { exact, label: label.cloned(), used, item: network }
         });
         let id = match pick(networks, name) {
@@ -433,55 +405,6 @@ fn is_helper(name: &str) -> bool {
     name.starts_with(NAME_PREFIX)
 }
 
-fn listed(summary: ContainerSummary) -> Listed {
-    let labels = summary.labels.unwrap_or_default();
-    let oneoff = labels.get("com.docker.compose.oneoff").is_some_and(|value| value == "True");
-    let state = summary.state.map(|state| state.to_string()).unwrap_or_default();
-    // Names of old-style links hold a second slash; the container's own does not.
-    let names = summary.names.unwrap_or_default();
-    let own = names.iter().map(|name| name.trim_start_matches('/')).find(|name| !name.contains('/'));
-    let mut ports: Vec<Published> = summary
-        .ports
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|port| port.public_port.is_some())
-        .map(|port| Published {
-            container_port: port.private_port,
-            protocol: port.typ.map(|kind| kind.to_string()).filter(|kind| !kind.is_empty()).unwrap_or("tcp".into()),
-            host_ip: port.ip.filter(|ip| !ip.is_empty()),
-            host_port: port.public_port,
-        })
-        .collect();
-    ports.sort();
-    let mounts = summary.mounts.unwrap_or_default();
-    let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    Listed {
-        name: own.unwrap_or_default().to_owned(),
-        service: labels.get("com.docker.compose.service").filter(|_| !oneoff).cloned(),
-        compose: compose_labels(&labels),
-        up: matches!(state.as_str(), "running" | "paused" | "restarting"),
-        networks: networks.into_keys().collect(),
-        volumes: mounts
-            .into_iter()
-            .filter_map(|mount| {
-                let destination = clean_path(mount.destination.as_deref().unwrap_or_default());
-                Some((mount.name.filter(|name| !name.is_empty())?, destination, mount.rw.unwrap_or(true)))
-            })
-            .collect(),
-        ports,
-        id: summary.id.unwrap_or_default(),
-    }
-}
-
-fn compose_labels(labels: &HashMap<String, String>) -> Option<ComposeLabels> {
-    let label = |name: &str| labels.get(&format!("com.docker.compose.project{name}")).cloned();
-    Some(ComposeLabels {
-        project: label("")?,
-        working_dir: label(".working_dir")?,
-        config_files: label(".config_files").unwrap_or_default(),
-    })
-}
-
 fn network_state(inspect: NetworkInspect) -> NetworkState {
     let ranges = inspect.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     let mut members: Vec<_> = inspect
@@ -535,16 +458,6 @@ mod tests {
 
     use super::*;
     use crate::vm::local::Local;
-
-    #[test]
-    fn a_one_off_container_is_not_the_service_it_was_made_from() {
-        let summary = json!({
-            "Id": "x", "Names": ["/other/alias", "/p-ams-run-1"], "State": "running",
-            "Labels": {"com.docker.compose.service": "ams", "com.docker.compose.oneoff": "True"},
-        });
-        let listed = listed(serde_json::from_value(summary).unwrap());
-        assert_eq!((listed.name.as_str(), &listed.service), ("p-ams-run-1", &None));
-    }
 
     #[test]
     fn a_network_s_gateway_is_what_the_engine_says_or_else_the_first_of_its_addresses() {

@@ -1,6 +1,7 @@
 //! What was observed: plain data, written to one file, judged for ever. Knows neither labs nor verdicts.
 
 pub mod chain;
+pub mod inventory;
 pub mod secrets;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::evidence::chain::Chain;
+use crate::evidence::inventory::Inventory;
 use crate::points::Points;
 use crate::text::Text;
 use crate::vantage::Vantage;
@@ -71,6 +73,9 @@ pub struct Evidence {
     /// The repository that the machine was brought up from, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<Repository>,
+    /// What the Docker engine had when the looking ended, if it could be asked. No verdict rests on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker: Option<Inventory>,
     /// The answers, one per distinct question.
     pub observations: Vec<Observation>,
     /// What tells that nothing of it was changed after the run (`docs/evidence.md`).

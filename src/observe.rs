@@ -11,13 +11,14 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::course::Course;
 use crate::engine::Engine;
+use crate::evidence::inventory::Inventory;
 use crate::evidence::{
     self, Cause, Evidence, Facts, Machine, Observation, Question, RUN, Sample, Seen, Subject, Unobserved,
 };
@@ -82,6 +83,7 @@ pub async fn observe(
     let started = Timestamp::now();
     let deadline = Instant::now() + limits.run;
     let mut machine = Machine::default();
+    let mut docker = None;
     let checks: Vec<&PlannedCheck> = plans.iter().flat_map(Plan::checks).collect();
     let can_ask = |check: &&PlannedCheck| vm.has_outside() || !check.asks_from_outside();
     let is_opt_in = |check: &&PlannedCheck| check.opt_in().is_some();
@@ -109,9 +111,11 @@ pub async fn observe(
         if round == 0 {
             // Beside the looks, so that knowing whose machine it is costs no time of its own.
             let known = vm.machine().identity.unwrap_or_default();
-            let about = join(identity::of(vm, &engine, known, limits.patience), engine.version());
-            let (_, (identity, version)) = join(everything, about).await;
+            let known = identity::of(vm, &engine, known, limits.patience);
+            let about = join3(known, engine.version(), inventory(&engine, limits.patience));
+            let (_, (identity, version, there)) = join(everything, about).await;
             machine = Machine { identity, engine: version.ok(), ..vm.machine() };
+            docker = there;
         } else {
             everything.await;
         }
@@ -134,6 +138,11 @@ pub async fn observe(
         progress(total - pending.len() - opt_in.len(), total);
         let pause = Duration::from_millis(250).min(deadline.saturating_duration_since(Instant::now()));
         if pending.is_empty() || pause.is_zero() {
+            if round > 0 && docker.is_some() {
+                // Time that was over for the looks is not for this: what is drawn is what there is in the end.
+                let late = Engine::new(vm, Instant::now() + limits.patience);
+                docker = inventory(if pause.is_zero() { &late } else { &engine }, limits.patience).await;
+            }
             break;
         }
         tokio::time::sleep(pause).await;
@@ -176,9 +185,15 @@ pub async fn observe(
         self_reported_counts: brief.course.as_ref().is_some_and(|course| course.self_reported_counts),
         credit: Vec::new(),
         repository: None,
+        docker,
         observations: log.observations.into_values().collect(),
         chain: None,
     }
+}
+
+/// What there is on the machine, if that is had soon.
+async fn inventory(engine: &Engine<'_>, patience: Duration) -> Option<Inventory> {
+    tokio::time::timeout(patience, engine.inventory()).await.ok()?.ok()
 }
 
 /// A mark that no earlier run has left on the machine.

@@ -6,7 +6,7 @@
 //! all but the rest ───┴→ start ─┐
 //! the first observation ────────┴→ hash ─┐
 //! the next ──────────────────────────────┴→ hash … ─┐
-//! finished, looked, credit ─────────────────────────┴→ head
+//! finished, looked, credit, docker ─────────────────┴→ head
 //! ```
 
 use schemars::JsonSchema;
@@ -52,7 +52,7 @@ pub enum Broken {
     },
     /// All that are there are right, and so many are missing at the end.
     Missing(usize),
-    /// What is known at the end was changed: the time it finished, the rounds, the credit.
+    /// What is known at the end was changed: the time it finished, the rounds, the credit, what the engine had.
     End,
 }
 
@@ -88,8 +88,8 @@ impl Broken {
                 format!("it was changed after it was written: observations are missing at its end ({n})"),
             ),
             Broken::End => Text::new(
-                "fue cambiada después de escrita: lo que se supo al final (fin, rondas, créditos) no es lo que era",
-                "it was changed after it was written: what was known at the end (finish, rounds, credit) is not what it \
+                "fue cambiada después de escrita: lo que se supo al final (fin, rondas, créditos, inventario) no es lo que era",
+                "it was changed after it was written: what was known at the end (finish, rounds, credit, inventory) is not what it \
                  was",
             ),
         }
@@ -135,7 +135,7 @@ pub fn verify(evidence: &Evidence) -> Result<(), Broken> {
 }
 
 /// What is known only when everything was looked at.
-const AT_THE_END: [&str; 3] = ["finished", "looked", "credit"];
+const AT_THE_END: [&str; 4] = ["finished", "looked", "credit", "docker"];
 
 /// Evidence without its observations and its chain, as JSON.
 struct Parts {
@@ -189,6 +189,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::evidence::inventory::Inventory;
     use crate::evidence::{Credit, CreditSource, Facts, Question, Sample, Seen, Subject};
     use crate::vantage::Vantage;
 
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn every_field_of_evidence_is_chained() {
         type Change = fn(&mut Evidence);
-        let changes: [(Change, Broken); 17] = [
+        let changes: [(Change, Broken); 18] = [
             (|e| e.format = "labrun/evidence/v2".into(), Broken::Start),
             (|e| e.labrun = "9".into(), Broken::Start),
             (|e| e.started = "2026-03-02T14:05:09.001Z".into(), Broken::Start),
@@ -270,6 +271,7 @@ mod tests {
                 },
                 Broken::End,
             ),
+            (|e| e.docker = Some(Inventory::default()), Broken::End),
             (|e| e.chain.as_mut().unwrap().head = "00".into(), Broken::End),
         ];
         for (n, (change, broken)) in changes.into_iter().enumerate() {

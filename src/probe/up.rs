@@ -289,7 +289,7 @@ async fn kept_in_place(cx: &Context<'_>, config: &Value) -> Result<BTreeSet<Stri
 
 async fn some_run_on_host(cx: &Context<'_>) -> Result<bool, Unobserved> {
     let up = cx.engine.containers().await?.iter().filter(|container| container.up);
-    Ok(up.into_iter().any(|container| container.networks.iter().any(|network| network == "host")))
+    Ok(up.into_iter().any(|container| container.networks.contains_key("host")))
 }
 
 fn cannot_be_apart() -> Unobserved {

@@ -63,9 +63,8 @@ impl Instance {
     /// The running containers that nobody named and that may be instances all the same: not whoever publishes `port`,
     /// the door itself, nor what is on the machine's own network, which may be a door as well.
     pub async fn strangers(cx: &Context<'_>, known: &[Instance], port: u16) -> Result<Vec<Instance>, Unobserved> {
-        let is_door = |one: &Listed| {
-            one.ports.iter().any(|it| it.host_port == Some(port)) || one.networks.iter().any(|name| name == "host")
-        };
+        let is_door =
+            |one: &Listed| one.ports.iter().any(|it| it.host_port == Some(port)) || one.networks.contains_key("host");
         let is_known = |one: &Listed| known.iter().any(|known| known.id.as_ref() == Some(&one.id));
         let others = cx.engine.containers().await?.iter().filter(|one| one.up && !is_door(one) && !is_known(one));
         let stranger = |one: &Listed| Instance {

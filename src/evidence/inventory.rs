@@ -1,0 +1,157 @@
+//! What the machine's Docker engine had when the looking ended: containers, networks, published ports, volumes. It is
+//! there to be drawn; no verdict rests on it. Plain data, bounded in every direction, without a single value of an
+//! environment variable.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How many containers are kept; of more, those that are up come first.
+pub const MANY_CONTAINERS: usize = 60;
+/// How many networks are kept.
+pub const MANY_NETWORKS: usize = 40;
+/// How many volumes are kept; of more, those that are mounted come first.
+pub const MANY_VOLUMES: usize = 60;
+/// How many networks, ports and mounts of one container are kept, each.
+pub const MANY_OF_ONE: usize = 12;
+/// How many characters of a text are kept.
+pub const LONG: usize = 200;
+
+/// What a Docker engine had.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Inventory {
+    /// Its containers, by name; labrun's own are none of them.
+    pub containers: Vec<Container>,
+    /// Its networks, by name.
+    pub networks: Vec<Network>,
+    /// Its volumes, by name.
+    pub volumes: Vec<Volume>,
+    /// How many more there were of each, which were not kept.
+    #[serde(default, skip_serializing_if = "More::is_none")]
+    pub more: More,
+}
+
+/// How many things there were beyond those that were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct More {
+    /// Containers.
+    pub containers: usize,
+    /// Networks.
+    pub networks: usize,
+    /// Volumes.
+    pub volumes: usize,
+}
+
+impl More {
+    /// Whether everything was kept.
+    pub fn is_none(&self) -> bool {
+        *self == More::default()
+    }
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// Its exact name.
+    pub name: String,
+    /// The compose service it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The image as its creator named it, e.g. `postgres:14.1-alpine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`.
+    pub state: String,
+    /// The networks it is attached to, by name; `host` is the machine's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<End>,
+    /// The ports it publishes now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
+    /// What is mounted in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+}
+
+impl Container {
+    /// Whether it is up: running, paused or being restarted.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state.as_str(), "running" | "paused" | "restarting")
+    }
+}
+
+/// A container's end of a network.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// The network's exact name.
+    pub network: String,
+    /// The container's IPv4 address there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// The port of the machine.
+    pub host_port: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+    /// The port inside the container.
+    pub container_port: u16,
+    /// The addresses of the machine it is bound to; none where the engine names none, which means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_ips: Vec<String>,
+}
+
+/// Something mounted in a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// Where, as a clean absolute path.
+    pub destination: String,
+    /// `volume`, `bind`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The volume's name, or the path on the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether the container may only read there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Its exact name.
+    pub name: String,
+    /// Compose's own name for it, without the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// `bridge`, `host`, `overlay`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// Whether it is cut off from everything outside it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub internal: bool,
+    /// Its subnets, as configured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subnets: Vec<String>,
+}
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    /// Its exact name.
+    pub name: String,
+    /// Compose's own name for it, without the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
