@@ -1,12 +1,15 @@
 //! Plan + evidence → report. Pure and total: the same evidence always gives the same report, without the machine.
 
-use std::collections::BTreeMap;
+mod sights;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::evidence::{Cause, CourseFacts, CreditSource, Evidence, Facts, Observation, OptIn, RUN, Seen};
 use crate::expect::Truth;
+use crate::judge::sights::{Leaning, sights};
 use crate::plan::{Ask, JudgedBy, Plan, PlannedAdvice, PlannedCheck, PlannedStep, PlannedWord};
 use crate::reference::Scope;
 use crate::student::MAX_ANSWER;
@@ -21,6 +24,7 @@ use crate::verdict::{
 pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
     let run = evidence.run_facts();
     let answers = Answers { looked: Some(&evidence.looked), ..Answers::of(&evidence.observations, &run) };
+    let answers = Answers { withheld: what_answers_are_compared_with(plans, &answers), ..answers };
     let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, evidence)).collect();
     Report {
         format: verdict::FORMAT.to_owned(),
@@ -83,13 +87,15 @@ pub struct Answers<'e> {
     run: &'e Facts,
     /// The last round of each check, by address.
     looked: Option<&'e BTreeMap<String, u32>>,
+    /// The questions of which no report shows what was seen.
+    withheld: BTreeSet<String>,
 }
 
 impl<'e> Answers<'e> {
     /// An index of `observations`, made in a run of which `run` is known.
     pub fn of(observations: impl IntoIterator<Item = &'e Observation>, run: &'e Facts) -> Answers<'e> {
         let by_key = observations.into_iter().map(|observation| (observation.question.key(), observation));
-        Answers { by_key: by_key.collect(), run, looked: None }
+        Answers { by_key: by_key.collect(), run, looked: None, withheld: BTreeSet::new() }
     }
 
     /// The last round in which anybody looked for the sake of `check`.
@@ -108,6 +114,8 @@ struct Look<'e> {
     unseen: Option<(&'e str, Doubt)>,
     /// The main observation, when its question could be put.
     observation: Option<&'e Observation>,
+    /// Everything that was looked at, by the names that the check gives it, and what was seen there in this round.
+    leaned_on: Vec<Leaning<'e>>,
     /// The last round in which everything it rests on was still the same.
     until: u32,
 }
@@ -128,6 +136,7 @@ impl<'e> Look<'e> {
             given: BTreeMap::new(),
             unseen: None,
             observation: None,
+            leaned_on: Vec::new(),
             until: u32::MAX,
         }
     }
@@ -136,7 +145,7 @@ impl<'e> Look<'e> {
         let mut look = Look::new();
         look.scope.given.insert(RUN, answers.run);
         for (name, ask) in &check.given {
-            match (look.put(ask, answers, round), std::mem::replace(&mut look.finding, Finding::NotAsked)) {
+            match (look.put(Some(name), ask, answers, round), std::mem::replace(&mut look.finding, Finding::NotAsked)) {
                 (Some(facts), _) => drop(look.scope.given.insert(name, facts)),
                 (None, Finding::Unknown(doubt)) => {
                     look.scope.unseen.insert(name);
@@ -149,7 +158,7 @@ impl<'e> Look<'e> {
             }
             look.given.extend(look.observation.take().map(|observation| (name.as_str(), observation)));
         }
-        let own = look.put(&check.ask, answers, round);
+        let own = look.put(None, &check.ask, answers, round);
         look.scope.own = own;
         // What holds whatever the unseen would have shown holds; anything else rests on it.
         if let Some((name, doubt)) = &look.unseen
@@ -175,7 +184,7 @@ impl<'e> Look<'e> {
     }
 
     /// The facts that answer `ask` in `round`; without any, what that makes of the check is noted.
-    fn put(&mut self, ask: &Ask, answers: &Answers<'e>, round: u32) -> Option<&'e Facts> {
+    fn put(&mut self, name: Option<&'e str>, ask: &Ask, answers: &Answers<'e>, round: u32) -> Option<&'e Facts> {
         let question = match ask.question(&self.scope) {
             Ok(question) => question,
             Err(reference) if self.scope.is_unseen(&reference) => {
@@ -192,10 +201,12 @@ impl<'e> Look<'e> {
             }
         };
         self.observation = answers.by_key.get(&question.key()).copied();
-        let Some(sample) = self.observation.and_then(|observation| observation.at(round)) else {
+        let seen = self.observation.and_then(|observation| Some((observation, observation.at(round)?)));
+        let Some((observation, sample)) = seen else {
             self.finding = Finding::NotAsked;
             return None;
         };
+        self.leaned_on.push((name, observation, sample));
         self.until = self.until.min(sample.last_round());
         match &sample.seen {
             Seen::Facts(facts) => Some(facts),
@@ -213,8 +224,9 @@ impl<'e> Look<'e> {
         let mut twin = Look::new();
         twin.scope.given.clone_from(&self.scope.given);
         twin.scope.unseen.clone_from(&self.scope.unseen);
-        twin.scope.own = twin.put(ask, answers, round);
+        twin.scope.own = twin.put(Some("control"), ask, answers, round);
         self.until = self.until.min(twin.until);
+        self.leaned_on.append(&mut twin.leaned_on);
         match twin.finding {
             _ if twin.scope.own.is_some() && expect.evaluate(&twin.scope) == Truth::Holds => None,
             Finding::Unknown(doubt) => Some(Finding::Unknown(doubt)),
@@ -231,6 +243,16 @@ impl<'e> Look<'e> {
         let given = decided.and_then(|name| self.given.get(name)).copied();
         given.or(self.observation).map(|observation| observation.command.clone()).unwrap_or_default()
     }
+}
+
+/// What was seen where a student's answer is compared with it is shown nowhere, for whichever check it was seen.
+fn what_answers_are_compared_with(plans: &[Plan], answers: &Answers) -> BTreeSet<String> {
+    let asked = plans.iter().flat_map(Plan::checks).filter(|check| check.word.is_some());
+    let keys = |check| {
+        let leaned_on = decisive(check, answers).leaned_on.into_iter();
+        leaned_on.filter(|(name, ..)| name.is_some()).map(|(_, observation, _)| observation.question.key())
+    };
+    asked.flat_map(keys).collect()
 }
 
 /// What stands for the right answer wherever it would be shown.
@@ -353,6 +375,7 @@ fn judge_check(
         namespace: check.ask.from.name().and_then(|_| Some(look.scope.own?.get("namespace")?.as_str()?.to_owned())),
         command: look.command(),
         took_ms: look.observation.map_or(0, Observation::took_ms),
+        sights: if check.word.is_some() { Vec::new() } else { sights(&look.leaned_on, &answers.withheld) },
     };
     if check.judged_by == Some(JudgedBy::Teacher) {
         let said = |word: &PlannedWord| look.scope.own?.get(word.fact)?.as_str().map(bounded_answer);
@@ -473,6 +496,7 @@ fn unseen(check: &PlannedCheck, until: Timestamp) -> CheckResult {
         namespace: None,
         command: String::new(),
         took_ms: 0,
+        sights: Vec::new(),
     }
 }
 

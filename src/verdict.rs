@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::evidence::{Cause, CourseFacts, CreditSource, Machine};
+use crate::evidence::{Cause, CourseFacts, CreditSource, Facts, Machine};
 use crate::points::Points;
 use crate::text::Text;
 use crate::vantage::Vantage;
@@ -132,6 +132,37 @@ pub struct CheckResult {
     pub command: String,
     /// Milliseconds the looking took.
     pub took_ms: u64,
+    /// What was looked at for it, and seen there when it was decided: each `given` by its name, then the check's own
+    /// observation, then its control. Empty where it would give the answer to a question away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sights: Vec<Sight>,
+}
+
+/// One observation that a verdict rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sight {
+    /// The name under which the check refers to it; none for the check's own, `control` for its control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The kind of probe, e.g. `postgres`.
+    pub probe: String,
+    /// Where it stood.
+    pub from: Vantage,
+    /// A shell command with which the student sees the same (bounded).
+    pub command: String,
+    /// Milliseconds from the start of the run to the first look, if what was seen then did not decide yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_from_ms: Option<u64>,
+    /// Milliseconds from the start of the run to the look that decided.
+    pub at_ms: u64,
+    /// Milliseconds that took.
+    pub took_ms: u64,
+    /// What was seen, cut to some thousand characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
+    /// Why nothing could be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<Text>,
 }
 
 /// That an earlier run saw a claim hold which this one does not.

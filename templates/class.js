@@ -1,20 +1,3 @@
-// An enhancement only: everything can be read and linked to without it.
-"use strict";
-const root = document.documentElement;
-
-// Languages: the page holds both, the style shows the one that `data-lang` names.
-function speak(lang) {
-  root.lang = root.dataset.lang = lang;
-  document.title = document.querySelector("h1 [lang=" + lang + "], h1 bdi").textContent + " · labrun";
-  for (const button of document.querySelectorAll("[data-speak]")) {
-    button.setAttribute("aria-pressed", String(button.dataset.speak === lang));
-  }
-}
-for (const button of document.querySelectorAll("[data-speak]")) {
-  button.addEventListener("click", () => speak(button.dataset.speak));
-}
-document.querySelector(".languages").hidden = false;
-
 // Finding a student by any part of what their row says.
 const find = document.getElementById("find");
 const rows = [...document.querySelectorAll("#grid tbody tr")];

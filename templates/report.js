@@ -1,20 +1,3 @@
-// An enhancement only: everything can be read, opened and linked to without it.
-"use strict";
-const root = document.documentElement;
-
-// Languages: the page holds both, the style shows the one that `data-lang` names.
-function speak(lang) {
-  root.lang = root.dataset.lang = lang;
-  document.title = document.querySelector("h1 [lang=" + lang + "], h1 bdi").textContent + " · labrun";
-  for (const button of document.querySelectorAll("[data-speak]")) {
-    button.setAttribute("aria-pressed", String(button.dataset.speak === lang));
-  }
-}
-for (const button of document.querySelectorAll("[data-speak]")) {
-  button.addEventListener("click", () => speak(button.dataset.speak));
-}
-document.querySelector(".languages").hidden = false;
-
 // Copying a command; a page opened as a file may have no clipboard of its own.
 async function copy(button) {
   const code = button.parentElement.querySelector("code");
@@ -38,10 +21,40 @@ for (const button of document.querySelectorAll(".copy")) {
   button.addEventListener("click", () => copy(button));
 }
 
-// A link to a check opens it.
+// Showing checks of one outcome, and with them the steps and labs that have any.
+const checks = [...document.querySelectorAll(".check")];
+const choices = [...document.querySelectorAll("[name=show]")];
+const told = document.querySelector("#shown b");
+function show(outcome) {
+  const left = (element) => outcome !== "all" && element.querySelector(".check:not([hidden])") === null;
+  for (const check of checks) check.hidden = outcome !== "all" && check.dataset.outcome !== outcome;
+  for (const step of document.querySelectorAll(".step")) step.hidden = left(step);
+  for (const lab of document.querySelectorAll(".lab")) lab.hidden = left(lab);
+  told.textContent = checks.filter((check) => !check.hidden).length + "/" + checks.length;
+}
+for (const choice of choices) choice.addEventListener("change", () => show(choice.value));
+
+// Opening all checks, or closing them.
+const unfold = document.getElementById("unfold");
+unfold.addEventListener("click", () => {
+  const open = unfold.getAttribute("aria-pressed") === "false";
+  press([unfold], () => open);
+  for (const check of checks) check.open = open;
+});
+document.querySelector(".tools").hidden = false;
+
+// A link to a check opens it, also where it is filtered out.
 function open() {
   const check = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!check?.matches(".check, .step, .lab")) return;
+  if (check.closest("[hidden]")) {
+    choices.find((choice) => choice.value === "all").checked = true;
+    show("all");
+    check.scrollIntoView();
+  }
   if (check instanceof HTMLDetailsElement) check.open = true;
 }
 addEventListener("hashchange", open);
+// The same link once more changes nothing that an event would tell.
+addEventListener("click", (event) => event.target.closest("a[href^='#']") && setTimeout(open));
 open();

@@ -16,7 +16,7 @@ use crate::verdict::Outcome;
 
 const NAME_OF_TEMPLATE: &str = "class.html";
 const STYLE: &str = concat!(include_str!("../../templates/report.css"), include_str!("../../templates/class.css"));
-const SCRIPT: &str = include_str!("../../templates/class.js");
+const SCRIPT: &str = concat!(include_str!("../../templates/page.js"), include_str!("../../templates/class.js"));
 
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();

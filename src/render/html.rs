@@ -1,6 +1,9 @@
 //! The report as one self-contained page: no network, both languages, no script needed to read it.
 //! Here the report becomes what the template shows, word for word; the template only places it.
 
+mod sights;
+mod timeline;
+
 use std::sync::LazyLock;
 
 use serde::Serialize;
@@ -8,6 +11,8 @@ use sha2::{Digest, Sha256};
 use tera::{Context, Tera};
 
 use crate::points::Points;
+use crate::render::html::sights::{Sight, sight};
+use crate::render::html::timeline::{Timeline, timeline};
 use crate::render::{
     NAME, Options, advice, credited, json, moment, name_of, place, seen, settled, share, symbol, tallied, tame,
     tame_answer, tame_prose, word, worth,
@@ -18,7 +23,7 @@ use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score, StepR
 /// Escaping goes by the template's name: it must end in `.html`.
 const NAME_OF_TEMPLATE: &str = "report.html";
 const STYLE: &str = include_str!("../../templates/report.css");
-const SCRIPT: &str = include_str!("../../templates/report.js");
+const SCRIPT: &str = concat!(include_str!("../../templates/page.js"), include_str!("../../templates/report.js"));
 
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();
@@ -65,10 +70,12 @@ struct Page {
     outcome: Mark,
     score: Tally,
     counts: Vec<(Mark, usize)>,
+    n_checks: usize,
     missing: Vec<Link>,
     course: Option<Course>,
     advice: Text,
     labs: Vec<Lab>,
+    timeline: Option<Timeline>,
 }
 
 #[derive(Serialize)]
@@ -115,7 +122,8 @@ struct Check {
     notes: Vec<Text>,
     from: Text,
     command: String,
-    took_ms: u64,
+    took: String,
+    sights: Vec<Sight>,
 }
 
 #[derive(Serialize)]
@@ -177,6 +185,7 @@ fn page(report: &Report) -> Page {
         remarks: report.remarks.iter().map(prose).collect(),
         outcome: mark(report.outcome),
         score: tally(&report.points),
+        n_checks: report.checks().count(),
         counts: counted.into_iter().filter(|(_, n)| *n > 0).collect(),
         missing: missing(Outcome::Fail).chain(missing(Outcome::Unknown)).map(link).collect(),
         course: report
@@ -185,6 +194,7 @@ fn page(report: &Report) -> Page {
             .map(|course| Course { title: name(&course.title), score: tally(&course.points) }),
         advice: prose(&advice(report)),
         labs: report.labs.iter().map(|lab| self::lab(report, lab)).collect(),
+        timeline: timeline(report),
     }
 }
 
@@ -236,7 +246,8 @@ fn check(report: &Report, check: &CheckResult) -> Check {
         notes: said(&check.note),
         from: place(check),
         command: tame_prose(&check.command),
-        took_ms: check.took_ms,
+        took: span(check.took_ms),
+        sights: check.sights.iter().map(sight).collect(),
     }
 }
 
@@ -284,6 +295,15 @@ fn tally(score: &Score) -> Tally {
 fn percent(part: Points, whole: Points) -> String {
     let thousandths = u64::from(part.hundredths()) * 100_000 / u64::from(whole.hundredths().max(1));
     format!("{}.{:03}%", thousandths / 1000, thousandths % 1000)
+}
+
+/// Milliseconds, in the unit that reads best.
+fn span(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+    }
 }
 
 /// The title of the only lab, or the names of all.

@@ -242,13 +242,18 @@ pub fn word(outcome: Outcome) -> Text {
     Text::new(spanish, outcome.word())
 }
 
-/// Where the probe stood, in words.
+/// Where the probe of a check stood, in words.
 fn place(check: &CheckResult) -> Text {
+    standing_at(&check.from, check.namespace.as_deref())
+}
+
+/// A vantage in words.
+fn standing_at(from: &Vantage, namespace: Option<&str>) -> Text {
     // Which namespace that was tells two containers of one name apart, and a network that is shared.
-    let namespace = check.namespace.as_deref().map(|namespace| format!(" ({})", tame(namespace, NAME)));
+    let namespace = namespace.map(|namespace| format!(" ({})", tame(namespace, NAME)));
     let namespace = namespace.unwrap_or_default();
     let named = |name: &str| format!("`{}`{namespace}", tame(name, NAME));
-    match &check.from {
+    match from {
         Vantage::Vm => Text::new("la VM", "the VM"),
         Vantage::Grader => Text::new("fuera de la VM", "outside the VM"),
         Vantage::Container(name) => {

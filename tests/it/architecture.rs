@@ -65,7 +65,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("observe", &["course", "engine", "evidence", "judge", "memory", "plan", "probe", "reference", "student", "vm"]),
     // Judging and showing.
     ("verdict", &["evidence", "points", "text", "vantage"]),
-    ("judge", &["evidence", "expect", "plan", "reference", "student", "text", "vantage", "verdict"]),
+    ("judge", &["evidence", "expect", "judge", "plan", "reference", "student", "text", "vantage", "verdict"]),
     ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
     // Many students.
     (

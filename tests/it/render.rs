@@ -8,7 +8,9 @@ use labrun::points::Points;
 use labrun::render::{FORMATS, Format, Options, show_value, tame};
 use labrun::text::{Lang, Text};
 use labrun::vantage::Vantage;
-use labrun::verdict::{CheckResult, Doubt, FORMAT, Hint, LabResult, Mismatch, Outcome, Report, Score, StepResult};
+use labrun::verdict::{
+    CheckResult, Doubt, FORMAT, Hint, LabResult, Mismatch, Outcome, Report, Score, Sight, StepResult,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -34,6 +36,21 @@ fn check(id: &str, es: &str, en: &str) -> CheckResult {
         namespace: None,
         command: "docker inspect ams --format '{{.State.Status}}'".to_owned(),
         took_ms: 12,
+        sights: Vec::new(),
+    }
+}
+
+fn sight(name: Option<&str>, probe: &str, facts: Value) -> Sight {
+    Sight {
+        name: name.map(str::to_owned),
+        probe: probe.to_owned(),
+        from: Vantage::Vm,
+        command: "docker inspect ams".to_owned(),
+        waited_from_ms: None,
+        at_ms: 4,
+        took_ms: 9,
+        facts: facts.as_object().cloned(),
+        unseen: None,
     }
 }
 
@@ -141,6 +158,10 @@ fn a_typical_mistake() -> Report {
             ],
         )),
         command: "docker port ams".to_owned(),
+        sights: vec![
+            sight(Some("ams"), "container", json!({"status": "running", "exit_code": null, "truncated": []})),
+            Sight { waited_from_ms: Some(4), at_ms: 2350, ..sight(None, "port", json!({"bound": [5432]})) },
+        ],
         ..check(
             "lab1/port/bound",
             "el puerto 5432 de la VM lleva al 5432 de `ams`, también desde fuera de su loopback",
@@ -289,6 +310,15 @@ pub fn hostile() -> Report {
         ],
         hint: Some(hint("h", &[("una línea\n✔ bien  otra línea", "one line\n✔ pass  another line")])),
         command: format!("docker inspect 'a{SCRIPT}' # {}", "y".repeat(120)),
+        sights: vec![
+            sight(
+                Some(ansi),
+                SCRIPT,
+                json!({SCRIPT: "a".repeat(1 << 20), ansi: [ansi, {"k": "\u{202e}gnp.exe"}], "": ""}),
+            ),
+            Sight { at_ms: u64::MAX, took_ms: u64::MAX, ..sight(None, ansi, json!({})) },
+            Sight { unseen: Some(Text::same(format!("{ansi}{SCRIPT}"))), ..sight(None, "x", Value::Null) },
+        ],
         ..check(
             "lab1/x/y",
             &format!("<b>{SCRIPT}</b> {ansi}"),
@@ -316,7 +346,7 @@ pub fn hostile() -> Report {
 }
 
 /// Every fixture by its name, which is part of its snapshots' names.
-fn fixtures() -> Vec<(&'static str, Report)> {
+pub fn fixtures() -> Vec<(&'static str, Report)> {
     vec![
         ("all_right", all_right()),
         ("a_typical_mistake", a_typical_mistake()),
@@ -545,19 +575,5 @@ proptest! {
         let tamed = tame(&text, max);
         prop_assert!(!tamed.chars().any(char::is_control));
         prop_assert!(tamed.chars().count() <= max + "…(+4294967296)".len());
-    }
-}
-
-/// Writes every fixture as a page into `$LABRUN_PAGES`, to be looked at.
-#[test]
-fn pages_to_look_at() {
-    if let Some(folder) = std::env::var_os("LABRUN_PAGES") {
-        for (name, report) in fixtures() {
-            std::fs::write(
-                Path::new(&folder).join(format!("{name}.html")),
-                render("html", &report, &Options::default()),
-            )
-            .unwrap();
-        }
     }
 }

@@ -203,6 +203,35 @@ fn the_right_answer_is_in_no_report_whatever_came_of_it() {
 }
 
 #[test]
+fn a_report_shows_what_its_verdicts_rest_on_but_nothing_that_an_answer_is_compared_with() {
+    let report: Report = serde_json::from_slice(&judge_real("real-mistakes", "json").stdout).unwrap();
+    let outlives = report.checks().find(|check| check.address == "lab2/data/outlives").unwrap();
+    let own = outlives.sights.iter().find(|sight| sight.name.is_none()).unwrap();
+    assert_eq!((own.probe.as_str(), &own.facts.as_ref().unwrap()["outlives_container"]), ("mount", &json!(false)));
+
+    let lab =
+        "labrun: lab/v1\nid: two\ntitle: {es: x, en: x}\nsteps:\n  - id: s\n    title: {es: x, en: x}\n    checks:\n";
+    let seen = "        claim: {es: x, en: x}\n        given: {box: {container: {name: ams}}}\n        points: 1\n";
+    let say = "say: [{es: x, en: x}]";
+    let plain = format!(
+        "      - id: a\n{seen}        probe: {{volume: {{name: x}}}}\n        expect: {{box.status: running}}\n        \
+         hints: [{{id: h, {say}}}]\n"
+    );
+    let asks = format!(
+        "      - id: b\n{seen}        probe: {{answer: {{to: q}}}}\n        expect: {{value: \"${{box.status}}\"}}\n        \
+         hints: [{{id: unanswered, when: {{given: false}}, {say}}}, {{id: h, {say}}}]\n"
+    );
+    let probes = |checks: &[&str]| -> Vec<Vec<String>> {
+        let source = Source::new("two.yaml", format!("{lab}{}", checks.concat()));
+        let plans = [plan(&source, &BTreeMap::new(), &Settings::new(), &[]).unwrap()];
+        let report = judge(&plans, &evidence_for(&plans, |_| Some(facts("running"))));
+        report.checks().map(|check| check.sights.iter().map(|sight| sight.probe.clone()).collect()).collect()
+    };
+    assert_eq!(probes(&[&plain]), [["container", "volume"]]);
+    assert_eq!(probes(&[&plain, &asks]), [vec!["volume".to_owned()], vec![]]);
+}
+
+#[test]
 fn an_answer_of_any_size_in_evidence_is_shown_as_long_as_one_may_be() {
     let lab = "labrun: lab/v1\nid: long\ntitle: {es: x, en: x}\nsteps:\n  - id: s\n    title: {es: x, en: x}\n    \
                checks:\n      - id: c\n        points: 1\n        claim: {es: x, en: x}\n        judged_by: teacher\n        \
