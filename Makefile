@@ -7,21 +7,22 @@ ENGINES := 26 20
 # The worlds played on the older engine; all where none is named (`make test WORLDS_20=`).
 WORLDS_20 := untouched,reference,compose,engine-stopped
 
-.PHONY: help demo test lint deny clean-world
+.PHONY: help demo test lint deny browser browser-setup clean-world
 
 help:
 	@echo 'make demo         grade a student VM, mistake included; ends with a report on screen and as HTML'
 	@echo 'make test         everything: format, lints, licences, the test world, all tests, all worlds'
+	@echo 'make browser      the pages in a real Chromium, which this installs'
 	@echo 'make clean-world  remove the student VMs, their images and caches; says how much disk that frees'
 
 demo:
 	cargo build --quiet
 	tests/world/demo $(LABRUN)
 
-test: lint deny
+test: lint deny browser-setup
 	$(WORLD) setup --engine all
 	$(WORLD) selftest --engine all
-	LABRUN_WORLD="$(ENGINES)" INSTA_UPDATE=no cargo test --no-fail-fast -- --nocapture --test-threads 2
+	LABRUN_BROWSER=1 LABRUN_WORLD="$(ENGINES)" INSTA_UPDATE=no cargo test --no-fail-fast -- --nocapture --test-threads 2
 	$(foreach engine,$(ENGINES),$(LABRUN) selftest --jobs 3 $(if $(WORLDS_$(engine)),--only $(WORLDS_$(engine))) \
 	  --vm-command '$(WORLD) vm --engine $(engine)' &&) true
 
@@ -36,6 +37,13 @@ deny:
 	@command -v cargo-deny >/dev/null || { \
 	  echo 'installing cargo-deny (some minutes, once)'; cargo install --quiet --locked --debug cargo-deny; }
 	cargo deny --log-level warn check licenses bans sources
+
+# Reports and the page of a class in Debian's Chromium: clicked, typed at, and looked over by axe.
+browser: browser-setup
+	LABRUN_BROWSER=1 cargo test --test it browser:: -- --nocapture
+
+browser-setup:
+	@tests/browser/setup
 
 clean-world:
 	$(WORLD) clean

@@ -1,9 +1,10 @@
 //! All integration tests, in one binary. The modules whose tests need student VMs say so in their first lines and
-//! run only when `make test` sets `LABRUN_WORLD`.
+//! run only when `make test` sets `LABRUN_WORLD`; `browser` needs a browser, and `LABRUN_BROWSER`.
 
 mod architecture;
 mod authoring;
 mod balance;
+mod browser;
 mod class;
 mod cli;
 mod docs;
