@@ -62,6 +62,7 @@ impl Meter {
     pub fn renew(&self) {
         self.read.store(0, Ordering::Relaxed);
         self.charged.store(0, Ordering::Relaxed);
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The first few of them.

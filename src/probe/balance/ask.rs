@@ -111,7 +111,7 @@ impl<'a> Asking<'a> {
                 // Cut off by the look's own time: neither sent in full nor unanswered.
                 break;
             }
-            exchange.conclude(ended, meter.read());
+            exchange.conclude(ended, &meter);
             let complete = exchange.answer == Some("complete");
             answers.sent.push((number, complete));
             failures = if complete { 0 } else { failures + 1 };

@@ -8,7 +8,7 @@ use hyper::header::HeaderMap;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use crate::vm::{Bounded, ByteStream};
+use crate::vm::{Bounded, ByteStream, Meter};
 
 /// How much of a body is kept, in bytes.
 pub const BODY_KEPT: usize = 1 << 20;
@@ -74,16 +74,19 @@ impl Exchange {
         Ok(())
     }
 
-    /// Names what happened: `ended` is how the exchange ended, none when it did not in time, and `read` how many
-    /// bytes came in all.
-    pub fn conclude(&mut self, ended: Option<Result<(), hyper::Error>>, read: u64) {
+    /// Names what happened: `ended` is how the exchange ended, none when it did not in time, and `meter` tells what came
+    /// in all. That it was no HTTP is told by its first bytes as well as by the parser, which never sees them when
+    /// whoever speaks hangs up in the middle of the request.
+    pub fn conclude(&mut self, ended: Option<Result<(), hyper::Error>>, meter: &Meter) {
+        let read = meter.read();
+        let refused = |error: &hyper::Error| error.is_parse() || error.is_parse_too_large();
         self.answer = Some(match ended {
             Some(Ok(())) => "complete",
             _ if read > MAX_READ => "oversized",
             None if read == 0 => "silent",
             None => "incomplete",
             Some(Err(_)) if read == 0 => "closed",
-            Some(Err(error)) if self.head.is_none() && (error.is_parse() || error.is_parse_too_large()) => "malformed",
+            Some(Err(error)) if self.head.is_none() && (refused(&error) || !begins_http(&meter.first())) => "malformed",
             Some(Err(_)) => "incomplete",
         });
     }
@@ -98,5 +101,30 @@ impl Exchange {
     pub fn header(&self, name: &str) -> Option<String> {
         let (_, headers) = self.head.as_ref()?;
         Some(String::from_utf8_lossy(headers.get(name)?.as_bytes()).into_owned())
+    }
+}
+
+/// Whether an answer of HTTP/1 may begin so. Lines before the status line are taken as the parser takes them.
+fn begins_http(bytes: &[u8]) -> bool {
+    let begun = bytes.trim_ascii_start();
+    let both = begun.len().min(STATUS_LINE.len());
+    begun[..both] == STATUS_LINE[..both]
+}
+
+/// How a status line begins (RFC 9112, section 4).
+const STATUS_LINE: &[u8] = b"HTTP/1.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_what_is_no_http() {
+        for http in [&b""[..], b"H", b"HTTP/", b"HTTP/1.1 200 OK", b"\r\nHTTP/1.0"] {
+            assert!(begins_http(http), "{http:?}");
+        }
+        for other in [&b"\xff\xfe"[..], b"SSH-2.0-OpenSSH", b"HTTP/2 200", b"h"] {
+            assert!(!begins_http(other), "{other:?}");
+        }
     }
 }

@@ -164,7 +164,7 @@ impl<'a> Sequence<'a> {
         self.has_posted |= asked.method == Method::Post;
         let left = self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let ended = self.cx.within(self.cx.patience.min(left), self.last.run(stream, request)).await?;
-        self.last.conclude(ended, meter.read());
+        self.last.conclude(ended, &meter);
         if let Some((_, headers)) = self.last.head.as_ref().filter(|_| self.keeps_secrets()) {
             self.jar.take(headers);
         }
