@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::did_you_mean;
+use crate::evidence::Unobserved;
 use crate::node::{self, Node, Tree};
 use crate::source::Source;
 use crate::text::Text;
@@ -38,7 +39,7 @@ pub struct Student {
 }
 
 /// What became of the file of a student.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum File {
     /// There is none.
     #[default]
@@ -47,6 +48,8 @@ pub enum File {
     Broken,
     /// It was read, though single entries may be wrong.
     Read,
+    /// The way to it broke: nobody knows what was answered and chosen, or whether anything was.
+    Unseen(Unobserved),
 }
 
 /// One answer as handed in.
@@ -74,6 +77,11 @@ impl Student {
     pub fn unreadable(name: &str, es: &str, en: &str) -> Student {
         let remark = Text::new(format!("`{name}` no sirve: {es}"), format!("`{name}` is of no use: {en}"));
         Student { file: File::Broken, remarks: vec![remark], ..Student::default() }
+    }
+
+    /// What is known of a file that `why` kept from being looked at.
+    pub fn unseen(why: Unobserved) -> Student {
+        Student { file: File::Unseen(why), ..Student::default() }
     }
 
     /// Reads the text of a student's file called `name`.
@@ -349,7 +357,7 @@ mod tests {
 
     fn one(text: &str) -> Option<Answer> {
         let student = read(&format!("answers:\n  lab1:\n    q: {text}\n"));
-        assert_eq!((student.file, student.remarks.as_slice()), (File::Read, [].as_slice()), "{text}");
+        assert_eq!((&student.file, student.remarks.as_slice()), (&File::Read, [].as_slice()), "{text}");
         student.answer("lab1", "q").cloned()
     }
 
@@ -416,7 +424,7 @@ mod tests {
             ("labrun: student/v1\nanswers: {lab1: \"\n", "no valid YAML at line "),
         ] {
             let student = Student::read("./labrun.yaml", text);
-            assert_eq!((student.file, student.answers.len()), (File::Broken, 0), "{text}");
+            assert_eq!((&student.file, student.answers.len()), (&File::Broken, 0), "{text}");
             assert!(
                 said(&student)[0].starts_with(&format!("`./labrun.yaml` is of no use: {why}")),
                 "{:?}",

@@ -99,13 +99,14 @@ impl Probe for Answer {
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let answer = cx.student.answer(&self.lab.0, &self.to.0);
-        let problem = match (answer, cx.student.file) {
+        let problem = match (answer, &cx.student.file) {
             (Some(student::Answer::TooLong), _) => Some("too_long"),
             (Some(student::Answer::Nested), _) => Some("nested"),
             (Some(student::Answer::Twice), _) => Some("twice"),
             (Some(_), _) | (None, File::Read) => None,
             (None, File::Missing) => Some("no_file"),
             (None, File::Broken) => Some("bad_file"),
+            (None, File::Unseen(why)) => return Err(why.clone()),
         };
         let said = match answer {
             Some(student::Answer::One(text)) => self.one(text),

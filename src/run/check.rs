@@ -23,10 +23,11 @@ use crate::run::repository::{self, Bringing, check_repository};
 use crate::run::signed::{read_key, sign};
 use crate::run::targets::{check_ids, check_settings, check_steps, course, plans, targets};
 use crate::run::{Environment, check_folders, say, write_file, write_report};
-use crate::student::Student;
+use crate::student::{File, Student};
 use crate::text::{Lang, Text};
 use crate::vm::Vm;
 use crate::vm::address::Address;
+use crate::vm::unreached::Unreached;
 
 /// `labrun check`
 pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
@@ -163,7 +164,18 @@ pub struct Look<'a> {
 
 impl Look<'_> {
     /// Looks at `vm`, once what an earlier run has left aside there is back in its place, and seals what was seen.
+    ///
+    /// Where nobody could see what the student handed in, nothing is asked: of a student who chose another port, a
+    /// look at the usual one would tell what is not so.
     pub async fn at(self, vm: &dyn Vm, prepared: &Prepared) -> Result<Evidence, Error> {
+        let blind;
+        let vm = match &prepared.brief.student.file {
+            File::Unseen(why) => {
+                blind = Unreached { reached: vm.machine().reached, why: why.clone() };
+                &blind
+            }
+            _ => vm,
+        };
         // Somebody may have to type a password first, which takes none of the run's time.
         vm.arrive().await;
         let of_this_run = OfThisRun::default();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::evidence::{Cause, Unobserved};
 use crate::library::Library;
 use crate::plan::{Plan, Settings, choices, parameters, personal, plan, refuses_setting};
 use crate::source::Source;
@@ -38,10 +39,13 @@ pub fn read(named: Option<&Path>, home: Option<&str>) -> Result<Student, Error> 
     Ok(Student::default())
 }
 
-/// Reads the file in the home that the student has on `vm`, a machine that is not this one. That it cannot be reached
-/// will be said of everything that is asked about it.
+/// Reads the file in the home that the student has on `vm`, a machine that is not this one.
 pub async fn read_on(vm: &dyn Vm) -> Student {
-    let Some(home) = vm.home().await else { return Student::default() };
+    let home = match vm.home().await {
+        Ok(Some(home)) => home,
+        Ok(None) => return Student::default(),
+        Err(why) => return Student::unseen(why),
+    };
     let path = format!("{}/{NAME}", home.trim_end_matches('/'));
     match vm.read_file(&path, MAX_BYTES as usize).await {
         Ok(text) if text.cut => {
@@ -53,7 +57,12 @@ pub async fn read_on(vm: &dyn Vm) -> Student {
             Err(_) => Student::unreadable(&path, "no es texto UTF-8", "it is no UTF-8 text"),
         },
         Err(FileError::NotFound) => Student::default(),
-        Err(error) => {
+        Err(FileError::Broken(why)) => Student::unseen(Unobserved::new(
+            Cause::Path,
+            format!("no se pudo leer `{path}` en la máquina ({why}): no se sabe qué respondiste ni qué elegiste"),
+            format!("`{path}` could not be read on the machine ({why}): what you answered and chose is not known"),
+        )),
+        Err(error @ (FileError::Denied | FileError::WrongKind)) => {
             let (es, en) = (format!("no se puede leer ({error})"), format!("it cannot be read ({error})"));
             Student::unreadable(&path, &es, &en)
         }

@@ -188,8 +188,8 @@ pub trait Vm: Send + Sync {
     async fn outward(&self) -> Result<IpAddr, Unobserved>;
 
     /// The home that labrun's user has on the machine, where that is another machine than labrun's own.
-    async fn home(&self) -> Option<String> {
-        None
+    async fn home(&self) -> Result<Option<String>, Unobserved> {
+        Ok(None)
     }
 
     /// The process that stands for this run on the machine, and lives as long: labrun's own, or one that it keeps there.

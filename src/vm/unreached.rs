@@ -13,7 +13,7 @@ use crate::vm::{Command, Dial, DialError, FileError, FileStat, FileText, Output,
 /// The machine that there is not.
 pub struct Unreached {
     /// How it was to be reached.
-    pub reached: &'static str,
+    pub reached: String,
     /// Why there is none.
     pub why: Unobserved,
 }
@@ -64,11 +64,15 @@ impl Vm for Unreached {
         Err(self.why.clone())
     }
 
+    async fn home(&self) -> Result<Option<String>, Unobserved> {
+        Err(self.why.clone())
+    }
+
     fn own_pid(&self) -> Option<u32> {
         None
     }
 
     fn machine(&self) -> Machine {
-        Machine { reached: self.reached.to_owned(), ..Machine::default() }
+        Machine { reached: self.reached.clone(), ..Machine::default() }
     }
 }

@@ -24,7 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("library", &["error", "lab", "source"]),
     ("course", &["decode", "error", "evidence", "node", "plan", "points", "reference", "source", "text"]),
     ("reference", &["evidence"]),
-    ("student", &["error", "node", "source", "text"]),
+    ("student", &["error", "evidence", "node", "source", "text"]),
     ("repository", &["node", "repository", "text"]),
     ("expect", &["decode", "error", "expect", "node", "reference", "text", "verdict"]),
     (

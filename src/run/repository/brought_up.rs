@@ -53,7 +53,7 @@ struct Outcome {
 
 /// Looks at nothing, for that there is no machine.
 pub async fn unknown(why: Unobserved, prepared: &Prepared, with: &Bringing<'_>) -> Result<Evidence, Error> {
-    look(&Unreached { reached: "sandbox", why }, prepared, Outcome::default(), with).await
+    look(&Unreached { reached: "sandbox".to_owned(), why }, prepared, Outcome::default(), with).await
 }
 
 impl Site<'_> {

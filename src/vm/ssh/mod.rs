@@ -282,9 +282,9 @@ impl Vm for Ssh {
         own_address(&routes, &tries).map(IpAddr::V4).ok_or_else(no_address)
     }
 
-    async fn home(&self) -> Option<String> {
-        let shell = self.reach().await.ok()?.shell().await.ok()?;
-        Some(shell.hello.home.clone()).filter(|home| home.starts_with('/'))
+    async fn home(&self) -> Result<Option<String>, Unobserved> {
+        let shell = self.reach().await?.shell().await?;
+        Ok(Some(shell.hello.home.clone()).filter(|home| home.starts_with('/')))
     }
 
     fn own_pid(&self) -> Option<u32> {

@@ -16,7 +16,7 @@ fn against(serve: fn(TcpStream), said: &str) {
     let home = tempfile::tempdir().unwrap();
     let start = Instant::now();
     let url = format!("ssh://linux-user@127.0.0.1:{port}");
-    let output = visit(home.path(), &["lab1", "--vm", &url, "--connect-timeout", "2s"]);
+    let output = visit(home.path(), &["lab1", "lab7", "--vm", &url, "--connect-timeout", "2s"]);
     is_unknown(&output, &[&format!("127.0.0.1:{port}"), said], start, Duration::from_secs(12));
 }
 
