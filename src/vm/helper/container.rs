@@ -6,23 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bollard::Docker;
-use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
-use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, ListContainersOptions, RemoveContainerOptions,
-    StartContainerOptions,
-};
-use futures_util::StreamExt;
+use bollard::query_parameters::{CreateContainerOptions, ListContainersOptions, RemoveContainerOptions};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
-use tokio_util::io::StreamReader;
 
 use crate::evidence::{Cause, Unobserved};
 use crate::vm::Dial;
 use crate::vm::connect::Pace;
 use crate::vm::helper::Role;
 use crate::vm::helper::architecture;
+use crate::vm::helper::attached::{Attached, Complaint, start_attached};
 use crate::vm::helper::image::{Image, LIBRARIES, PROGRAM};
 use crate::vm::helper::link::Link;
 use crate::vm::helper::wire::Request;
@@ -42,9 +37,6 @@ const FIRST_WORD: Duration = Duration::from_secs(5);
 /// How old a helper that never ran must be to be removed: its run is over, and was killed between two steps.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
-/// How much of a helper's complaints is kept.
-const MAX_COMPLAINT: usize = 400;
-
 /// A running helper.
 pub struct Helper {
     link: Mutex<Option<Arc<Link>>>,
@@ -52,9 +44,6 @@ pub struct Helper {
     docker: Docker,
     id: String,
 }
-
-/// What a helper wrote to its standard error.
-type Complaint = Arc<Mutex<String>>;
 
 impl Helper {
     /// Whether it still listens.
@@ -65,10 +54,7 @@ impl Helper {
     /// Has it dial.
     pub async fn dial(&self, request: Request) -> Result<Dial, String> {
         let Some(link) = self.link() else { return Err("the helper was let go".to_owned()) };
-        link.dial(&request).await.map_err(|error| {
-            let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-            if complaint.is_empty() { error.to_string() } else { complaint.trim().to_owned() }
-        })
+        link.dial(&request).await.map_err(|error| self.complaint.said().unwrap_or_else(|| error.to_string()))
     }
 
     /// Lets it go, and waits until it is gone.
@@ -204,39 +190,15 @@ impl From<Unobserved> for NotRun {
     }
 }
 
-/// Attaches to the container and starts it, in this order: its standard input is never open without anybody who
-/// would close it by ending.
 async fn run(docker: &Docker, id: &str) -> Result<(Link, Complaint), NotRun> {
-    let options =
-        AttachContainerOptions { stdin: true, stdout: true, stderr: true, stream: true, ..Default::default() };
-    let attached = bounded(docker.attach_container(id, Some(options))).await?.map_err(NotRun::Engine)?;
-    bounded(docker.start_container(id, None::<StartContainerOptions>)).await?.map_err(NotRun::Engine)?;
-    let complaint = Complaint::default();
-    let written = complaint.clone();
-    let said = attached.output.filter_map(move |piece| {
-        let said = match piece {
-            Ok(LogOutput::StdOut { message }) => Some(Ok(message)),
-            Ok(LogOutput::StdErr { message }) => {
-                let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = MAX_COMPLAINT.saturating_sub(written.len());
-                written.extend(String::from_utf8_lossy(&message).chars().take(room));
-                None
-            }
-            Ok(_) => None,
-            Err(error) => Some(Err(io::Error::other(error))),
-        };
-        std::future::ready(said)
-    });
-    let link = Link::over(tokio::io::join(StreamReader::new(said), attached.input));
+    let Attached { input, output, complaint } = bounded(start_attached(docker, id)).await?.map_err(NotRun::Engine)?;
+    let link = Link::over(tokio::io::join(output, input));
     // Any answer will do: that nobody listens at port 0 is one.
     let pace = Pace { spacing: Duration::ZERO, attempts: 1, whole: Duration::from_secs(1) };
     let hello = Request { inside: None, host: "127.0.0.1".to_owned(), port: 0, pace };
     match timeout(FIRST_WORD, link.dial(&hello)).await {
         Ok(Ok(_)) => Ok((link, complaint)),
-        _ => {
-            let complaint = complaint.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned();
-            Err(NotRun::Mute(complaint))
-        }
+        _ => Err(NotRun::Mute(complaint.said().unwrap_or_default())),
     }
 }
 

@@ -3,6 +3,7 @@
 //! lives as long as its standard input is open, so it ends with this process however that ends.
 
 mod architecture;
+mod attached;
 mod container;
 mod image;
 mod link;
@@ -23,6 +24,7 @@ use crate::vm::connect::Pace;
 use crate::vm::inside::Target;
 use crate::vm::{Dial, DialError};
 
+pub use attached::{Attached, start_attached};
 pub use container::{LABEL, NAME_PREFIX, remove_forgotten};
 pub use link::Link;
 pub use wire::{config, serve};

@@ -2,24 +2,18 @@
 //! within limits, and gone when its standard input is closed.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bollard::Docker;
-use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
-use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, RemoveContainerOptions, StartContainerOptions,
-};
-use futures_util::StreamExt;
+use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptions};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
-use tokio_util::io::StreamReader;
 
 use crate::evidence::{Cause, Unobserved};
 use crate::vm::Vm;
-use crate::vm::helper::{LABEL, Link, remove_forgotten};
+use crate::vm::helper::{Attached, LABEL, Link, remove_forgotten, start_attached};
 use crate::vm::sandbox::{ENGINE_DATA, HOME, Sandbox};
 
 /// What the container runs; labrun's, so that it fits this labrun whatever the image's age.
@@ -33,9 +27,6 @@ const SECCOMP: &str = include_str!("../../../sandbox/seccomp.json");
 const STEP: Duration = Duration::from_secs(30);
 const FIRST_WORD: Duration = Duration::from_secs(60);
 const ENGINE: Duration = Duration::from_secs(60);
-
-/// How much of what the container complains of is kept.
-const COMPLAINT: usize = 1000;
 
 /// What a sandbox may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,43 +127,19 @@ fn described(image: &str, limits: &Limits, program: u64) -> ContainerCreateBody 
     }
 }
 
-/// Attaches to the container and starts it, in this order: its standard input is never open without anybody who
-/// would close it by ending.
+/// Starts the container, gets this program into it, and waits for its engine.
 async fn brought_up(docker: &Docker, id: &str) -> Result<Sandbox, Unobserved> {
-    let options =
-        AttachContainerOptions { stdin: true, stdout: true, stderr: true, stream: true, ..Default::default() };
-    let failed = |error: Error| broken(&error.to_string());
-    let attached = bounded(docker.attach_container(id, Some(options))).await?.map_err(failed)?;
-    bounded(docker.start_container(id, None::<StartContainerOptions>)).await?.map_err(failed)?;
-    let complaint = Arc::new(Mutex::new(String::new()));
-    let written = complaint.clone();
-    let said = attached.output.filter_map(move |piece| {
-        let said = match piece {
-            Ok(LogOutput::StdOut { message }) => Some(Ok(message)),
-            Ok(LogOutput::StdErr { message }) => {
-                let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = COMPLAINT.saturating_sub(written.len());
-                written.extend(String::from_utf8_lossy(&message).chars().take(room));
-                None
-            }
-            Ok(_) => None,
-            Err(error) => Some(Err(io::Error::other(error))),
-        };
-        std::future::ready(said)
-    });
-    let mut input = attached.input;
+    let started = bounded(start_attached(docker, id)).await?;
+    let Attached { mut input, output, complaint } = started.map_err(|error| broken(&error.to_string()))?;
     let first = async {
         let mut program = tokio::fs::File::open("/proc/self/exe").await?;
         tokio::io::copy(&mut program, &mut input).await?;
         input.flush().await?;
-        let mut sandbox = Sandbox::over(Link::over(tokio::io::join(StreamReader::new(said), input)));
+        let mut sandbox = Sandbox::over(Link::over(tokio::io::join(output, input)));
         sandbox.greet().await?;
         io::Result::Ok(sandbox)
     };
-    let mute = |error: String| {
-        let complaint = complaint.lock().unwrap_or_else(PoisonError::into_inner);
-        broken(if complaint.trim().is_empty() { &error } else { complaint.trim() })
-    };
+    let mute = |error: String| broken(&complaint.said().unwrap_or(error));
     let sandbox = match timeout(FIRST_WORD, first).await {
         Ok(Ok(sandbox)) => sandbox,
         Ok(Err(error)) => return Err(mute(error.to_string())),
