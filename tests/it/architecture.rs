@@ -147,7 +147,7 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         words: &["std::net", "std::os", "rustix"],
-        only_in: &["vm/", "engine", "probe/", "journal.rs"],
+        only_in: &["vm/", "engine", "probe/", "journal.rs", "run/class/folder.rs"],
         because: "only looking touches the machine",
     },
     Reserved {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -153,6 +154,11 @@ fn each_student_gets_a_report_and_the_class_its_marks() {
         std::fs::read(teacher.path("M/s002/evidence.json")).unwrap(),
         std::fs::read(teacher.path("up/s002.json")).unwrap()
     );
+    // Nobody but its owner looks into it.
+    for folder in ["M", "M/s002", "M/labs"] {
+        let mode = std::fs::metadata(teacher.path(folder)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{folder}");
+    }
     // A cell is a mark only once nothing of it is open: lab1 has something that is seen from outside only.
     let marks = std::fs::read_to_string(teacher.path("M/marks.csv")).unwrap();
     assert!(marks.lines().nth(1).unwrap().starts_with("s000,Name of s000,,10,,19.5,0,0,0.5,20,"), "{marks}");

@@ -1,8 +1,9 @@
 //! The folder of a class on the disk: one run in it at a time, a journal that is only ever appended to, and files that
 //! are there as a whole or not at all, whenever the process or the machine ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -28,9 +29,9 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Takes hold of the folder `path`, which is made if it is not there.
+    /// Takes hold of the folder `path`, which is made if it is not there: for nobody's eyes but its owner's.
     pub fn open(path: &Path) -> Result<Folder, Error> {
-        std::fs::create_dir_all(path).map_err(failed(path))?;
+        make_private(path).map_err(failed(path))?;
         let lock =
             OpenOptions::new().create(true).append(true).open(path.join(LOCK)).map_err(failed(&path.join(LOCK)))?;
         match lock.try_lock() {
@@ -88,7 +89,7 @@ impl Folder {
         let path = self.path.join(name);
         let beside = path.parent().unwrap_or(&self.path).to_owned();
         if !beside.is_dir() {
-            std::fs::create_dir_all(&beside).map_err(failed(&beside))?;
+            make_private(&beside).map_err(failed(&beside))?;
             sync_folder(&self.path);
         }
         // One run at a time holds the folder, so the name of what is not whole yet needs no chance in it.
@@ -132,6 +133,11 @@ fn refuse_others(path: &Path) -> Result<(), Error> {
             Err(Error::Usage(what))
         }
     }
+}
+
+/// Makes a folder that is not there. One that is keeps the mode its owner gave it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// What a rename or a new file in it needs to be there after a loss of power. Not every file system can.
