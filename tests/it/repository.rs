@@ -187,24 +187,57 @@ fn the_sandbox_holds_when_the_policy_does_not() {
         let vm = grader(engine);
         let before = bash(&vm, STATE);
         bash(&vm, "rm ~/repositories/huge-build/huge; rm -f ~/repositories/never-ready/pipe");
-        for name in [
-            "privileged",
-            "host-mounts",
-            "paths-out",
-            "symlinks",
-            "fork-bomb",
-            "port-storm",
-            "endless-logs",
-            "never-ready",
-            "huge-build",
+        for (name, options) in [
+            ("privileged", ""),
+            ("host-mounts", ""),
+            ("paths-out", ""),
+            ("symlinks", ""),
+            ("fork-bomb", ""),
+            ("port-storm", ""),
+            ("endless-logs", ""),
+            // The time for it is all that it takes.
+            ("never-ready", "--timeout 20s"),
+            ("huge-build", ""),
         ] {
-            let run = check(&vm, "lab1", name, "--policy warn --sandbox-memory 2g --sandbox-disk 1g");
+            let options = format!("--policy warn --sandbox-memory 2g --sandbox-disk 1g {options}");
+            let run = check(&vm, "lab1", name, &options);
             leaves_the_machine_alone(&vm, &before, &run, name);
         }
         let owned = "find / -xdev -name owned -not -path '/proc/*' 2>/dev/null | head";
         assert_eq!(bash(&vm, &format!("sudo sh -c \"{owned}\" || true")), "");
         // Beside what was done to it, this machine still works.
         assert_eq!(bash(&vm, "docker run --rm ubuntu echo well"), "well\n");
+    }
+}
+
+#[test]
+fn the_repositories_of_a_class_get_their_marks_each_from_a_sandbox_of_its_own() {
+    for engine in engines().iter().filter(|engine| *engine == "26") {
+        let vm = grader(engine);
+        let before = bash(&vm, STATE);
+        let roster = "labrun: roster/v1\nstudents:\n\
+                      - {id: ana, repository: repositories/good}\n\
+                      - {id: bob, repository: repositories/privileged}\n\
+                      - {id: eva, repository: repositories/nowhere}\n";
+        let class = format!(
+            "printf '{roster}' > ~/roster.yaml; cd ~; \
+             timeout -k 5 500 /share/labrun class lab4 --roster roster.yaml --out ~/MARKS --jobs 2 --lang en >&2 || true; \
+             cat ~/MARKS/class.json; rm -r ~/MARKS ~/roster.yaml"
+        );
+        let class: serde_json::Value = serde_json::from_str(&bash(&vm, &class)).unwrap();
+        let marks: Vec<String> = class["students"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|student| {
+                let points = &student["points"];
+                let has = |name: &str| points[name].as_f64().unwrap() > 0.0;
+                let parts = ["earned", "lost", "undetermined"].into_iter().filter(|name| has(name));
+                format!("{}: {}", student["id"].as_str().unwrap(), parts.collect::<Vec<_>>().join(", "))
+            })
+            .collect();
+        assert_eq!(marks, ["ana: earned", "bob: lost", "eva: undetermined"], "{class}");
+        assert_eq!(bash(&vm, STATE), before);
     }
 }
 
