@@ -32,6 +32,22 @@ impl Points {
         Points(self.0.saturating_sub(part.0))
     }
 
+    /// The largest unit (a point, a tenth or a hundredth of one) that each of `amounts` is a whole number of. Where only
+    /// integers can be written, counting in it keeps every amount and every sum of them exact.
+    pub fn common_unit(amounts: impl IntoIterator<Item = Points>) -> Points {
+        let finest = |unit: u32, amount: Points| match amount.0 {
+            n if n.is_multiple_of(unit) => unit,
+            n if n.is_multiple_of(10) => 10,
+            _ => 1,
+        };
+        Points(amounts.into_iter().fold(100, finest))
+    }
+
+    /// How many times `unit` it is, which must go into it without a rest.
+    pub const fn count(self, unit: Points) -> u32 {
+        self.0 / unit.0
+    }
+
     fn from_number(number: f64) -> Result<Points, &'static str> {
         let hundredths = (number * 100.0).round();
         if !(0.0..=1_000_000.0).contains(&hundredths) || (hundredths - number * 100.0).abs() > 1e-6 {
@@ -120,6 +136,16 @@ mod tests {
             let json = serde_json::to_string(&points).unwrap();
             assert_eq!(serde_json::from_str::<Points>(&json).unwrap(), points, "{json}");
         }
+    }
+
+    #[test]
+    fn a_common_unit_leaves_no_rest_and_is_no_finer_than_it_must_be() {
+        let unit = |amounts: &[u32]| Points::common_unit(amounts.iter().copied().map(Points::from_hundredths)).0;
+        assert_eq!(
+            [unit(&[]), unit(&[0, 300]), unit(&[300, 20]), unit(&[20, 25]), unit(&[25, 20])],
+            [100, 100, 10, 1, 1]
+        );
+        assert_eq!(Points(320).count(Points(10)), 32);
     }
 
     #[test]

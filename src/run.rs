@@ -14,6 +14,7 @@ mod submit;
 mod targets;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use crate::lint;
 use crate::plan::{Settings, personal};
 use crate::points::Points;
 use crate::probe::Stop;
-use crate::render::{FORMATS, Format, Options};
+use crate::render::{FORMATS, Format, Options, Taken};
 use crate::source::Source;
 use crate::text::Lang;
 use crate::verdict::Report;
@@ -228,6 +229,11 @@ fn check_folders(files: [&Option<PathBuf>; 2]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The same of what a report is to be made of.
+fn check_format(args: &ReportArgs, environment: &Environment) -> Result<(), Error> {
+    given(report_format(args), environment).map(drop)
+}
+
 fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -> Result<(), Error> {
     let format = report_format(args);
     let to_screen = args.output.is_none();
@@ -236,6 +242,7 @@ fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -
         color: to_screen && environment.color_stdout,
         width: if to_screen { environment.width } else { 80 },
         verbose: args.verbose,
+        given: given(format, environment)?,
     };
     let text = (format.render)(report, &options);
     match &args.output {
@@ -249,6 +256,23 @@ fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -
         }
     }
     Ok(())
+}
+
+/// What a format takes from the environment.
+fn given(format: &Format, environment: &Environment) -> Result<BTreeMap<&'static str, String>, Error> {
+    let value = |name: &str| environment.everything.iter().find(|(known, value)| known == name && !value.is_empty());
+    let mut given = BTreeMap::new();
+    for Taken { variable, required } in format.takes {
+        match value(variable) {
+            Some((_, value)) => drop(given.insert(*variable, value.clone())),
+            None if *required => {
+                let what = "is not in the environment, which whoever asks for this format sets";
+                return Err(Error::Usage(format!("--format {}: {variable} {what} (docs/formats.md)", format.name)));
+            }
+            None => {}
+        }
+    }
+    Ok(given)
 }
 
 fn report_format(args: &ReportArgs) -> &'static Format {

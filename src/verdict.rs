@@ -370,6 +370,16 @@ impl Report {
 }
 
 impl CheckResult {
+    /// What it earns; nobody knows as long as it is unknown or deferred.
+    pub fn earns(&self) -> Option<Points> {
+        match (&self.settled, self.outcome) {
+            (Some(settled), _) => Some(settled.points),
+            (None, Outcome::Pass) => Some(self.points),
+            (None, Outcome::Fail | Outcome::Blocked) => Some(Points::ZERO),
+            (None, Outcome::Unknown | Outcome::Deferred) => None,
+        }
+    }
+
     /// Whether it is a bonus that was not earned: that takes nothing away, not a point, and not the colour of its step.
     pub fn is_missed_bonus(&self) -> bool {
         self.bonus && matches!(self.outcome, Outcome::Fail | Outcome::Blocked)

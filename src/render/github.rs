@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::render::markdown::{self, total};
-use crate::render::{Also, NAME, Options, name_of, seen, tame, tame_answer, tame_prose};
+use crate::render::told::details;
+use crate::render::{Also, NAME, Options, tame, tame_prose};
 use crate::text::Text;
 use crate::verdict::{CheckResult, Outcome, Report};
 
@@ -58,35 +59,8 @@ pub fn render(report: &Report, options: &Options) -> String {
 
 /// What is said of one check, in lines.
 fn said(report: &Report, check: &CheckResult, options: &Options) -> String {
-    let say = |text: &Text| tame_prose(text.get(options.lang));
-    let label = |es: &str, en: &str, text: String| format!("{}: {text}", Text::new(es, en).get(options.lang));
-    let shown = if options.verbose { usize::MAX } else { 1 };
-    let mut lines = vec![tame(check.claim.get(options.lang), NAME)];
-    match check.outcome {
-        Outcome::Fail => {
-            for mismatch in check.mismatches.iter().take(shown) {
-                lines.push(label("esperado", "expected", say(&mismatch.expected)));
-                let (fact, seen) = (tame(&mismatch.fact, NAME), seen(&mismatch.seen));
-                lines.push(label("visto", "seen", format!("{fact} {}", seen.get(options.lang)).trim().to_owned()));
-            }
-            let hints = check.hint.iter().flat_map(|hint| &hint.say).take(shown);
-            lines.extend(hints.map(|hint| label("pista", "hint", say(hint))));
-        }
-        Outcome::Blocked => {
-            for address in check.blocked_by.iter().take(SHOWN) {
-                let name = name_of(report, address).map(|name| tame(name.get(options.lang), NAME)).unwrap_or_default();
-                lines.push(label("por", "by", format!("{name} ({})", tame(address, NAME))));
-            }
-        }
-        _ => {}
-    }
-    lines.extend(check.unknown.iter().map(|doubt| say(&doubt.why)));
-    if matches!(check.outcome, Outcome::Fail | Outcome::Unknown) && !check.command.is_empty() {
-        lines.push(label("para verlo", "see it", tame_prose(&check.command)));
-    }
-    lines.extend(check.deferred.iter().map(say));
-    lines.extend(check.answer.iter().map(|answer| label("respuesta", "answer", tame_answer(answer))));
-    lines.join("\n")
+    let claim = tame(check.claim.get(options.lang), NAME);
+    [claim].into_iter().chain(details(report, check, options)).collect::<Vec<_>>().join("\n")
 }
 
 /// The message of a command. GitHub ends it at the end of the line, and an older form of commands, which it still
@@ -139,15 +113,15 @@ fn result(report: &Report, options: &Options) -> Value {
     let tests: Vec<Value> = judged
         .iter()
         .map(|check| {
-            let (status, score) = match check.outcome {
-                Outcome::Pass => ("pass", number(check.points)),
-                Outcome::Unknown => ("error", json!(0)),
-                _ => ("fail", json!(0)),
+            let status = match check.outcome {
+                Outcome::Pass => "pass",
+                Outcome::Unknown => "error",
+                _ => "fail",
             };
             json!({
                 "name": tame(check.claim.get(options.lang), NAME),
                 "status": status,
-                "score": score,
+                "score": number(check.earns().unwrap_or_default()),
                 "message": if check.outcome == Outcome::Pass { String::new() } else { said(report, check, options) },
                 "test_code": tame_prose(&check.command),
                 "filename": "",

@@ -1,11 +1,18 @@
 //! The report as JSON: `labrun/report/v1` for programs, every text in both languages.
 
+use serde::Serialize;
+
 use crate::render::{Options, is_treacherous};
 use crate::verdict::Report;
 
 /// Writes the report; the options change nothing, since a program picks its own language.
 pub fn render(report: &Report, _: &Options) -> String {
-    let json = serde_json::to_string_pretty(report).expect("a report is plain data with text keys");
+    write(report)
+}
+
+/// Writes plain data for a program, so that a terminal can show it too.
+pub fn write(data: &impl Serialize) -> String {
+    let json = serde_json::to_string_pretty(data).expect("plain data with text keys");
     escape(&json, &[]) + "\n"
 }
 

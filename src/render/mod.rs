@@ -1,14 +1,21 @@
 //! Turns a [`Report`] into bytes for people and programs: one format per file, one row per format.
 //! Pure: it looks at nothing but the report and the options. It never judges, and knows no lab and no probe.
 
+mod classroom50;
 mod github;
+mod gradescope;
 mod html;
 mod json;
+mod junit;
 mod markdown;
+mod prairielearn;
+mod tap;
 mod text;
+mod told;
 
 pub use html::policy;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -31,11 +38,13 @@ pub struct Options {
     pub width: usize,
     /// Whether passing checks are shown in full, and every stage of every hint.
     pub verbose: bool,
+    /// The variables of the environment that the format takes, by name.
+    pub given: BTreeMap<&'static str, String>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { lang: Lang::default(), color: false, width: 80, verbose: false }
+        Options { lang: Lang::default(), color: false, width: 80, verbose: false, given: BTreeMap::new() }
     }
 }
 
@@ -50,6 +59,19 @@ pub struct Format {
     pub render: fn(&Report, &Options) -> String,
     /// What goes into other files beside it.
     pub also: &'static [Also],
+    /// What it takes from the environment.
+    pub takes: &'static [Taken],
+    /// Whether it is for whoever reads or keeps reports, and not for one service that asks for it.
+    pub is_general: bool,
+}
+
+/// A variable of the environment whose value a format writes into the report.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its name.
+    pub variable: &'static str,
+    /// Whether there is no report in this format without it.
+    pub required: bool,
 }
 
 /// What a format appends to a file that the environment names, where it names one.
@@ -63,14 +85,28 @@ pub struct Also {
 
 /// All formats.
 pub static FORMATS: &[Format] = &[
-    Format { name: "text", extension: "txt", render: text::render, also: &[] },
-    Format { name: "json", extension: "json", render: json::render, also: &[] },
-    Format { name: "html", extension: "html", render: html::render, also: &[] },
-    Format { name: "markdown", extension: "md", render: markdown::render, also: &[] },
-    Format { name: "github", extension: "github", render: github::render, also: github::ALSO },
+    Format { is_general: true, ..Format::new("text", "txt", text::render) },
+    Format { is_general: true, ..Format::new("json", "json", json::render) },
+    Format { is_general: true, ..Format::new("html", "html", html::render) },
+    Format { is_general: true, ..Format::new("markdown", "md", markdown::render) },
+    Format { also: github::ALSO, ..Format::new("github", "github", github::render) },
+    Format::new("junit", "xml", junit::render),
+    Format::new("tap", "tap", tap::render),
+    Format::new("gradescope", "gradescope", gradescope::render),
+    Format {
+        also: classroom50::ALSO,
+        takes: classroom50::TAKES,
+        ..Format::new("classroom50", "classroom50", classroom50::render)
+    },
+    Format::new("prairielearn", "prairielearn", prairielearn::render),
 ];
 
 impl Format {
+    /// A format of one service, that takes nothing but the report and gives nothing but itself.
+    const fn new(name: &'static str, extension: &'static str, render: fn(&Report, &Options) -> String) -> Format {
+        Format { name, extension, render, also: &[], takes: &[], is_general: false }
+    }
+
     /// The format called `name`.
     pub fn named(name: &str) -> Option<&'static Format> {
         FORMATS.iter().find(|format| format.name == name)
@@ -116,6 +152,7 @@ fn is_treacherous(c: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{fffe}'..='\u{ffff}'
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 

@@ -22,7 +22,7 @@ use crate::run::machine::{at_terminal, open, ssh_options};
 use crate::run::repository::{self, Bringing, check_repository};
 use crate::run::signed::{read_key, sign};
 use crate::run::targets::{check_ids, check_settings, check_steps, course, plans, targets};
-use crate::run::{Environment, check_folders, say, write_file, write_report};
+use crate::run::{Environment, check_folders, check_format, say, write_file, write_report};
 use crate::student::{File, Student};
 use crate::text::{Lang, Text};
 use crate::vm::Vm;
@@ -60,6 +60,7 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
         say(&format!("labrun: {}", tame(remark.get(lang), 400)));
     }
     check_folders([&args.evidence, &args.report.output])?;
+    check_format(&args.report, environment)?;
 
     // What was seen on another machine than this one is not noted here.
     let journal = if is_here { open_journal(environment) } else { None };

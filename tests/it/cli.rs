@@ -110,7 +110,7 @@ fn what_the_parser_refuses_ends_with_2_too() {
         (&["check"], "<LAB[/STEP]>"),
         (&["lint"], "<FILE>"),
         (&["check", "lab1", "--set", "port"], "write NAME=VALUE"),
-        (&["check", "lab1", "--format", "pdf"], "[possible values: text, json, html, markdown, github]"),
+        (&["check", "lab1", "--format", "pdf"], "[possible values: text, json, html, markdown, github, "),
         (&["check", "lab1", "--lang", "fr"], "[possible values: es, en]"),
         (&["check", "lab1", "--timeout", "never"], "`never` is no duration: write `500ms`, `20s` or `2m`"),
         (&["check", "lab1", "--timeout", "0s"], "is no duration"),

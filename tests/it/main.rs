@@ -10,6 +10,7 @@ mod cli;
 mod docs;
 mod evidence;
 mod faults;
+mod formats;
 mod github;
 mod isolation;
 mod looks;

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// A check of `lab1/port`, worth two points, that passed.
-fn check(id: &str, es: &str, en: &str) -> CheckResult {
+pub fn check(id: &str, es: &str, en: &str) -> CheckResult {
     CheckResult {
         address: id.to_owned(),
         claim: Text::new(es, en),
@@ -54,18 +54,18 @@ fn sight(name: Option<&str>, probe: &str, facts: Value) -> Sight {
     }
 }
 
-fn hint(id: &str, stages: &[(&str, &str)]) -> Hint {
+pub fn hint(id: &str, stages: &[(&str, &str)]) -> Hint {
     Hint { id: id.to_owned(), say: stages.iter().map(|(es, en)| Text::new(*es, *en)).collect() }
 }
 
-fn step(address: &str, es: &str, en: &str, checks: Vec<CheckResult>) -> StepResult {
+pub fn step(address: &str, es: &str, en: &str, checks: Vec<CheckResult>) -> StepResult {
     let mut points = Score::default();
     checks.iter().for_each(|check| points.count(check.outcome, check.points, check.bonus));
     let outcome = checks.iter().map(|check| check.outcome).max().unwrap_or(Outcome::Pass);
     StepResult { address: address.to_owned(), title: Text::new(es, en), outcome, points, checks }
 }
 
-fn lab(id: &str, es: &str, en: &str, steps: Vec<StepResult>) -> LabResult {
+pub fn lab(id: &str, es: &str, en: &str, steps: Vec<StepResult>) -> LabResult {
     LabResult {
         id: id.to_owned(),
         title: Text::new(es, en),
@@ -77,7 +77,7 @@ fn lab(id: &str, es: &str, en: &str, steps: Vec<StepResult>) -> LabResult {
     }
 }
 
-fn report(labs: Vec<LabResult>) -> Report {
+pub fn report(labs: Vec<LabResult>) -> Report {
     Report {
         format: FORMAT.to_owned(),
         labrun: "0.1.0".to_owned(),
@@ -376,7 +376,7 @@ fn structure(page: &str) -> String {
 }
 
 /// What a page shows, without its tags.
-fn words(page: &str) -> String {
+pub fn words(page: &str) -> String {
     let body = structure(page);
     let body = body.split("<script type=").next().unwrap();
     body.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect()
@@ -411,7 +411,7 @@ fn every_format_is_a_file_a_row_and_a_snapshot() {
     let files: BTreeSet<String> = std::fs::read_dir(root.join("src/render"))
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-        .filter(|name| name != "mod")
+        .filter(|name| !["mod", "told"].contains(&name.as_str()))
         .collect();
     let rows: BTreeSet<String> = FORMATS.iter().map(|format| format.name.to_owned()).collect();
     assert_eq!(files, rows);
@@ -530,45 +530,6 @@ fn tamed_text_is_visible_and_bounded() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_format_tells_the_same_total_and_the_same_bytes_twice(
-        checks in prop::collection::vec((0..5_usize, 0..1000_u32, prop::bool::weighted(0.2)), 0..12),
-        text in ".{0,40}",
-    ) {
-        let checks = checks.into_iter().enumerate().map(|(n, (outcome, points, bonus))| CheckResult {
-            outcome: Outcome::ALL[outcome],
-            points: Points::from_hundredths(points),
-            bonus,
-            ..check(&format!("lab1/s/c{n}"), &text, &text)
-        });
-        let report = report(vec![lab("lab1", "uno", "one", vec![step("lab1/s", &text, "s", checks.collect())])]);
-        let Score { earned, possible, .. } = report.points;
-        for format in FORMATS {
-            for options in [Options::default(), Options { verbose: true, ..english() }] {
-                let written = (format.render)(&report, &options);
-                prop_assert_eq!(&written, &(format.render)(&report, &options));
-                let total = match format.name {
-                    "json" => {
-                        let read: Report = serde_json::from_str(&written).unwrap();
-                        format!("{}/{}", read.points.earned, read.points.possible)
-                    }
-                    _ => format!("{earned}/{possible}"),
-                };
-                prop_assert_eq!(&total, &format!("{earned}/{possible}"));
-                match format.name {
-                    "text" | "markdown" | "github" => {
-                        prop_assert!(written.contains(&format!("{total} p")), "{}", written);
-                    }
-                    // A page leaves out the 0/0 of what is nothing but bonus.
-                    "html" if possible > Points::ZERO => {
-                        prop_assert!(words(&written).contains(&format!("{total} ")), "{}", written);
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
 
     #[test]
     fn whatever_is_tamed_stays_on_one_line_and_within_bounds(text in any::<String>(), max in 0..60_usize) {

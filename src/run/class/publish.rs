@@ -39,7 +39,7 @@ pub async fn publish(folder: &Folder, rubric: &Rubric) -> Result<Class, Error> {
             None => None,
         };
         let graded = grade(rubric, &asked.roster.due, entry, looked, evidence, &overrides);
-        for format in FORMATS {
+        for format in FORMATS.iter().filter(|format| format.is_general) {
             let name = format!("{}/report.{}", entry.id, format.extension);
             folder.write(&name, &(format.render)(&graded.report, &options))?;
         }
