@@ -10,12 +10,13 @@ WORLDS_20 := untouched,reference,compose,engine-stopped
 # cargo makes it; what it is made from, cargo knows.
 $(LABRUN):
 
-.PHONY: help demo test lint deny browser browser-setup clean-world
+.PHONY: help demo test lint deny browser browser-setup screenshots clean-world
 
 help:
 	@echo 'make demo         grade a student VM, mistake included; ends with a report on screen and as HTML'
 	@echo 'make test         everything: format, lints, licences, the test world, all tests, all worlds'
 	@echo 'make browser      the pages in a real Chromium, which this installs'
+	@echo 'make screenshots  pictures of the pages, into docs/screenshots'
 	@echo 'make clean-world  remove the student VMs, their images and caches; says how much disk that frees'
 
 demo:
@@ -53,6 +54,13 @@ browser: browser-setup
 
 browser-setup:
 	@tests/browser/setup
+
+# Pictures of the pages into docs/screenshots; docs/pages.md says what is on them.
+PAGES := $(CURDIR)/target/pages
+screenshots: browser-setup
+	rm -rf $(PAGES); mkdir -p $(PAGES) docs/screenshots
+	LABRUN_PAGES=$(PAGES) cargo test --quiet --test it browser::pages_to_look_at
+	LABRUN_PAGES=$(PAGES) node tests/browser/screenshots.mjs docs/screenshots
 
 clean-world:
 	$(WORLD) clean

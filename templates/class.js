@@ -1,25 +1,122 @@
-// Finding a student by any part of what their row says.
-const find = document.getElementById("find");
-const rows = [...document.querySelectorAll("#grid tbody tr")];
+// The class: finding, filtering and sorting students, what became of one check, and the table by keyboard.
+const FIRST = 2;
+const grid = document.getElementById("grid");
+const body = grid.tBodies[0];
+const rows = [...body.rows];
+const columns = [...grid.tHead.rows[1].cells];
+const addresses = columns.map((head) => head.title);
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-find.parentElement.hidden = false;
+const nameOf = (row) => plain(row.cells[0].textContent);
+const shown = (element) => element.querySelector("[lang=" + root.lang + "], bdi")?.textContent ?? "";
+const visible = () => [...body.rows].filter((row) => !row.hidden);
+const outcomeIn = (row, column) => row.cells[FIRST + column].classList[0];
+const MARKS = ["fail", "blocked", "unknown", "deferred", "pass", "none"];
+
+// What somebody is looking for outlives the page, which is written anew while the class runs.
+const find = document.getElementById("find");
+const state = { find: "", show: "", sort: "roster", check: "", follow: true, ...memory() };
+function memory() {
+  try {
+    return JSON.parse(sessionStorage.getItem("labrun-class")) ?? {};
+  } catch {
+    return {};
+  }
+}
+function remember(change) {
+  Object.assign(state, change);
+  try {
+    sessionStorage.setItem("labrun-class", JSON.stringify(state));
+  } catch {}
+}
+
+// Whom the table shows, and in which order.
+const orders = {
+  roster: () => rows,
+  name: () => rows.toSorted((a, b) => nameOf(a).localeCompare(nameOf(b))),
+  least: () => rows.toSorted((a, b) => a.dataset.sum - b.dataset.sum),
+  most: () => rows.toSorted((a, b) => b.dataset.sum - a.dataset.sum),
+  check: () => {
+    const column = addresses.indexOf(state.check);
+    const rank = (row) => (column < 0 ? 0 : MARKS.indexOf(outcomeIn(row, column)));
+    return rows.toSorted((a, b) => rank(a) - rank(b));
+  },
+};
+function arrange() {
+  const wanted = plain(state.find);
+  for (const row of rows) {
+    const has = state.show === "" || row.dataset.has.split(" ").includes(state.show);
+    row.hidden = !has || !nameOf(row).includes(wanted);
+  }
+  body.append(...orders[state.sort]());
+  document.querySelector("#shown b").textContent = visible().length + "/" + rows.length;
+}
+for (const choice of document.querySelectorAll("#map .filter input")) {
+  choice.checked = state[choice.name] === choice.value;
+  choice.addEventListener("change", () => {
+    remember({ [choice.name]: choice.value });
+    arrange();
+  });
+}
+find.value = state.find;
 find.addEventListener("input", () => {
-  for (const row of rows) row.hidden = !plain(row.cells[0].textContent).includes(plain(find.value));
+  remember({ find: find.value });
+  arrange();
+});
+find.parentElement.hidden = false;
+document.querySelector("#map .tools").hidden = false;
+
+// What became of one check, beside the table: how it came out for whom, and the hints that were given.
+const drill = document.getElementById("drill");
+function drillInto(address) {
+  const column = addresses.indexOf(address);
+  for (const head of columns) head.classList.toggle("picked", head === columns[column]);
+  drill.hidden = column < 0;
+  remember({ check: drill.hidden ? "" : address });
+  if (state.sort === "check") arrange();
+  if (drill.hidden) return;
+  const about = document.getElementById("c-" + address);
+  const copies = (selector) => [...about.querySelector(selector).childNodes].map((node) => node.cloneNode(true));
+  document.getElementById("drill-claim").replaceChildren(...copies(".what"));
+  drill.querySelector(".about-check").replaceChildren(...copies(".more-of"));
+  const groups = MARKS.flatMap((outcome) => {
+    const those = rows.filter((row) => outcomeIn(row, column) === outcome);
+    const mark = document.querySelector(".legend-line .mark." + outcome);
+    if (those.length === 0 || !mark) return [];
+    const group = document.createElement("details");
+    group.open = outcome !== "pass";
+    const summary = document.createElement("summary");
+    summary.append(mark.cloneNode(true), " " + those.length);
+    const list = document.createElement("ul");
+    for (const row of those) {
+      const link = row.cells[0].querySelector("a").cloneNode(true);
+      link.href = link.getAttribute("href") + "#" + encodeURIComponent(address);
+      const item = document.createElement("li");
+      item.append(link);
+      list.append(item);
+    }
+    group.append(summary, list);
+    return [group];
+  });
+  drill.querySelector(".groups").replaceChildren(...groups);
+}
+function closeDrill() {
+  const head = columns[addresses.indexOf(state.check)];
+  drillInto("");
+  head?.querySelector("a").focus();
+}
+drill.querySelector(".close").addEventListener("click", closeDrill);
+drill.addEventListener("keydown", (event) => event.key === "Escape" && closeDrill());
+addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='#c-']");
+  if (!link) return;
+  event.preventDefault();
+  drillInto(link.getAttribute("href").slice("#c-".length));
+  drill.focus();
+  drill.scrollIntoView({ block: "nearest" });
 });
 
 // The table by keyboard: arrows go from cell to cell, Enter opens the report at the check, and a line says what a cell is.
-const grid = document.getElementById("grid");
 const line = document.getElementById("cell");
-const addresses = [...document.querySelectorAll("#grid thead tr:nth-child(2) th")].map((head) => head.title);
-const FIRST = 2;
-const shown = (element) => element.querySelector("[lang=" + root.lang + "], bdi")?.textContent ?? "";
-function claim(address) {
-  return shown(document.getElementById("c-" + address).querySelector(".what"));
-}
-function words(outcome) {
-  const mark = document.querySelector(".legend-line .mark." + outcome);
-  return mark ? shown(mark) : "";
-}
 const firstCell = rows[0]?.cells[FIRST];
 if (firstCell) firstCell.tabIndex = 0;
 function go(cell) {
@@ -28,7 +125,6 @@ function go(cell) {
   cell.tabIndex = 0;
   cell.focus();
 }
-const visible = () => rows.filter((row) => !row.hidden);
 grid.addEventListener("keydown", (event) => {
   const cell = event.target.closest("tbody td");
   if (!cell) return;
@@ -57,8 +153,10 @@ function tell(cell) {
   if (!cell || cell.cellIndex < FIRST) return;
   const address = addresses[cell.cellIndex - FIRST];
   const student = cell.parentElement.cells[0].querySelector("bdi").textContent;
+  const mark = document.querySelector(".legend-line .mark." + cell.classList[0]);
+  const claim = shown(document.getElementById("c-" + address).querySelector(".what"));
   line.hidden = false;
-  line.textContent = student + " · " + words(cell.classList[0]) + " · " + claim(address) + " (" + address + ")";
+  line.textContent = student + " · " + (mark ? shown(mark) : "") + " · " + claim + " (" + address + ")";
 }
 grid.addEventListener("focusin", (event) => tell(event.target.closest("tbody td")));
 grid.addEventListener("mouseover", (event) => tell(event.target.closest("tbody td")));
@@ -70,3 +168,22 @@ grid.addEventListener("dblclick", (event) => {
   const cell = event.target.closest("tbody td");
   if (cell && cell.cellIndex >= FIRST) visit(cell);
 });
+
+drillInto(state.check);
+arrange();
+
+// While the class runs the page looks at itself again, unless somebody says not to, or is busy in it.
+const follow = document.getElementById("follow");
+if (follow) {
+  follow.checked = state.follow;
+  follow.addEventListener("change", () => remember({ follow: follow.checked }));
+  document.querySelector(".follow").hidden = false;
+  const idle = () => !document.hidden && !document.activeElement?.closest("#grid, #drill, .find");
+  const every = Number(document.getElementById("running").dataset.every) * 1000;
+  setInterval(() => {
+    if (!follow.checked || !idle()) return;
+    remember({ at: document.activeElement?.id || document.activeElement?.name || "" });
+    location.reload();
+  }, every);
+  if (state.at) document.querySelector(`#${state.at}, [name="${state.at}"]:checked`)?.focus({ preventScroll: true });
+}

@@ -1,6 +1,9 @@
 //! The class as one self-contained page: who has what, what was hard, and what a teacher has to look into. Made of
 //! [`Class`] alone; like the report it needs no network, no script, and shows nothing of a machine that is not tame.
 
+mod checks;
+mod running;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -8,11 +11,15 @@ use serde::Serialize;
 use tera::{Context, Tera};
 
 use crate::class::copies::Copies;
-use crate::class::summary::{CheckOfClass, Class, FlagKind, LabOfClass, StudentOfClass};
+use crate::class::page::checks::{Column, Hard, columns, hardest};
+use crate::class::page::running::shown;
+use crate::class::summary::{Class, FlagKind, LabOfClass, Stuck, StudentOfClass};
 use crate::points::Points;
 use crate::render::{policy, symbol, tame, tame_answer, word};
 use crate::text::{Lang, Text};
 use crate::verdict::Outcome;
+
+pub use running::Running;
 
 const NAME_OF_TEMPLATE: &str = "class.html";
 const STYLE: &str = concat!(include_str!("../../templates/report.css"), include_str!("../../templates/class.css"));
@@ -34,11 +41,12 @@ const LONG: usize = 600;
 /// How many of the hardest checks and of the most common hints are shown.
 const MANY: usize = 10;
 
-/// Writes the page. Both languages are in it; `lang` shows first.
-pub fn render(class: &Class, lang: Lang) -> String {
+/// Writes the page. Both languages are in it; `lang` shows first. While the class still runs, `running` says how far it is.
+pub fn render(class: &Class, lang: Lang, running: Option<&Running>) -> String {
     let mut context = Context::new();
     context.insert("lang", lang.tag());
     context.insert("class", &page(class));
+    context.insert("running", &running.map(shown));
     context.insert("title", title(class).get(lang));
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);
@@ -58,6 +66,7 @@ struct Page {
     median: Option<String>,
     bins: Vec<Bin>,
     hardest: Vec<Hard>,
+    stuck: Vec<StuckHere>,
     hints: Vec<Hint>,
     unseen: Vec<Cause>,
     unknown: Vec<Unknown>,
@@ -95,17 +104,6 @@ struct Lab {
     n_checks: usize,
 }
 
-#[derive(Serialize)]
-struct Column {
-    /// Its number within its lab.
-    n: usize,
-    address: String,
-    claim: Text,
-    worth: String,
-    /// Whether a lab begins here.
-    first: bool,
-}
-
 /// Somebody, as they are named and linked everywhere.
 #[derive(Serialize, Clone)]
 struct Who {
@@ -124,6 +122,10 @@ struct Row {
     /// Whether the sum is a mark.
     complete: bool,
     flagged: bool,
+    /// Hundredths of points, for sorting.
+    sum: u32,
+    /// What the row can be filtered by: the outcomes in it, `open`, `flagged`, `unseen`.
+    has: String,
 }
 
 #[derive(Serialize)]
@@ -144,26 +146,20 @@ struct Bin {
 }
 
 #[derive(Serialize)]
-struct Hard {
-    address: String,
-    claim: Text,
-    n: usize,
-    of: usize,
-    segments: Vec<Segment>,
-}
-
-#[derive(Serialize)]
-struct Segment {
-    outcome: &'static str,
-    x: String,
-    width: String,
-}
-
-#[derive(Serialize)]
 struct Hint {
     claim: Text,
     say: Text,
     students: Vec<Who>,
+}
+
+/// A step at which some of them are stuck.
+#[derive(Serialize)]
+struct StuckHere {
+    step: String,
+    title: Text,
+    students: Vec<Who>,
+    /// In percent of all that were seen.
+    width: String,
 }
 
 /// Something about some of them.
@@ -239,6 +235,7 @@ fn page(class: &Class) -> Page {
         median: median(class).map(|points| points.to_string()),
         bins: bins(class),
         hardest: hardest(class),
+        stuck: class.stuck.iter().map(|stuck| stuck_here(class, stuck)).collect(),
         hints: hints(class),
         unseen,
         unknown,
@@ -273,20 +270,6 @@ fn lab_of(address: &str) -> &str {
     address.split('/').next().unwrap_or_default()
 }
 
-fn columns(class: &Class) -> Vec<Column> {
-    let mut columns: Vec<Column> = Vec::new();
-    let mut before = "";
-    for check in &class.checks {
-        let lab = lab_of(&check.address);
-        let first = lab != before;
-        let n = columns.last().filter(|_| !first).map_or(1, |column| column.n + 1);
-        let worth = if check.bonus { format!("+{}", check.points) } else { check.points.to_string() };
-        columns.push(Column { n, address: tame(&check.address, NAME), claim: name(&check.claim), worth, first });
-        before = lab;
-    }
-    columns
-}
-
 fn who(student: &StudentOfClass) -> Who {
     let name = student.name.as_ref().map(|name| tame(name, NAME));
     Who { id: tame(&student.id, NAME), name, link: link(&student.report) }
@@ -316,14 +299,21 @@ fn row(student: &StudentOfClass, columns: &[Column]) -> Row {
         },
         None => Cell { outcome: "none", symbol: "", settled: false, first: column.first },
     };
+    let flagged = student.flags.iter().any(|flag| flag.kind != FlagKind::NotSeen);
+    let outcomes = Outcome::ALL.into_iter().filter(|outcome| student.checks.values().any(|other| other == outcome));
+    let also = [(student.mark.is_none(), "open"), (flagged, "flagged"), (student.trouble.is_some(), "unseen")];
+    let also = also.into_iter().filter(|(is, _)| *is).map(|(_, word)| word);
+    let has: Vec<&str> = outcomes.map(Outcome::word).chain(also).collect();
     Row {
+        sum: (student.points.earned + student.points.bonus).hundredths(),
+        has: has.join(" "),
         who: who(student),
         cells: columns.iter().map(cell).collect(),
         earned: student.points.earned.to_string(),
         possible: student.points.possible.to_string(),
         bonus: (student.points.bonus > Points::ZERO).then(|| student.points.bonus.to_string()),
         complete: student.mark.is_some(),
-        flagged: student.flags.iter().any(|flag| flag.kind != FlagKind::NotSeen),
+        flagged,
     }
 }
 
@@ -354,28 +344,6 @@ fn bins(class: &Class) -> Vec<Bin> {
         open_width: width(*open),
     };
     bins.iter().enumerate().map(bin).rev().collect()
-}
-
-/// The checks that most students do not pass.
-fn hardest(class: &Class) -> Vec<Hard> {
-    let count = |check: &CheckOfClass, outcome| check.outcomes.get(&outcome).copied().unwrap_or_default();
-    let missed = |check: &CheckOfClass| count(check, Outcome::Fail) + count(check, Outcome::Blocked);
-    let mut checks: Vec<&CheckOfClass> = class.checks.iter().filter(|check| missed(check) > 0).collect();
-    checks.sort_by_key(|check| std::cmp::Reverse((missed(check), count(check, Outcome::Fail))));
-    let hard = |check: &&CheckOfClass| {
-        let all: usize = check.outcomes.values().sum();
-        let percent = |n: usize| n as f64 * 100.0 / all.max(1) as f64;
-        let mut before = 0;
-        let segments = Outcome::ALL.iter().filter(|outcome| count(check, **outcome) > 0).map(|outcome| {
-            let n = count(check, *outcome);
-            let x = format!("{:.2}%", percent(before));
-            before += n;
-            Segment { outcome: outcome.word(), x, width: format!("{:.2}%", percent(n)) }
-        });
-        let segments = segments.collect();
-        Hard { address: tame(&check.address, NAME), claim: name(&check.claim), n: missed(check), of: all, segments }
-    };
-    checks.iter().take(MANY).map(hard).collect()
 }
 
 fn hints(class: &Class) -> Vec<Hint> {
@@ -455,6 +423,16 @@ fn decided(student: &StudentOfClass) -> impl Iterator<Item = Decided> + '_ {
         reason: tame(&settled.reason, LONG),
         by: tame(&settled.by, NAME),
     })
+}
+
+fn stuck_here(class: &Class, stuck: &Stuck) -> StuckHere {
+    let seen = class.students.iter().filter(|student| student.trouble.is_none()).count();
+    StuckHere {
+        step: tame(&stuck.step, NAME),
+        title: name(&stuck.title),
+        students: stuck.students.iter().filter_map(|id| whose(class, id)).collect(),
+        width: format!("{:.2}%", stuck.students.len() as f64 * 100.0 / seen.max(1) as f64),
+    }
 }
 
 fn shared(class: &Class, copies: &Copies) -> Shared {

@@ -11,7 +11,7 @@ use crate::class::due::Timeliness;
 use crate::class::grade::{Graded, Rubric};
 use crate::class::roster::{Dues, Entry};
 use crate::judge::hidden_claim;
-use crate::plan::{Plan, PlannedCheck, Settings};
+use crate::plan::{Plan, PlannedCheck, PlannedStep, Settings};
 use crate::points::Points;
 use crate::text::Text;
 use crate::verdict::{CheckResult, Outcome, Score, Settled};
@@ -33,10 +33,24 @@ pub struct Class {
     pub labs: Vec<LabOfClass>,
     /// What became of each check in the whole class, in order.
     pub checks: Vec<CheckOfClass>,
+    /// Where students are stuck, the most common step first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stuck: Vec<Stuck>,
     /// The students, in the order of the roster.
     pub students: Vec<StudentOfClass>,
     /// Who shares what only copies share.
     pub copies: Vec<Copies>,
+}
+
+/// A step, and those who have done what comes before it and not the step itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stuck {
+    /// The step's address.
+    pub step: String,
+    /// Its title.
+    pub title: Text,
+    /// The students, in the order of the roster.
+    pub students: Vec<String>,
 }
 
 /// A course of which all labs were graded.
@@ -212,7 +226,7 @@ impl FlagKind {
 }
 
 /// A student's part of the summary, with what the class is compared by.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Part {
     student: StudentOfClass,
     hints: BTreeMap<String, String>,
@@ -220,7 +234,7 @@ pub struct Part {
 }
 
 /// What is kept of a graded student until all of them are there.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Likeness {
     signs: BTreeSet<Sign>,
     own: Settings,
@@ -300,9 +314,31 @@ pub fn summarize(rubric: &Rubric, dues: &Dues, parts: Vec<Part>) -> Class {
         }),
         labs: rubric.plans.iter().map(|plan| lab_of_class(plan, dues)).collect(),
         checks,
+        stuck: stuck(rubric, &students),
         students,
         copies,
     }
+}
+
+/// The first step of each student in which something is wrong, as far as their work was seen.
+fn stuck(rubric: &Rubric, students: &[StudentOfClass]) -> Vec<Stuck> {
+    let seen = || students.iter().filter(|student| student.trouble.is_none());
+    let is_wrong = |student: &StudentOfClass, check: &PlannedCheck| {
+        !check.bonus && student.checks.get(&check.address) == Some(&Outcome::Fail)
+    };
+    let steps: Vec<_> = rubric.plans.iter().flat_map(|plan| &plan.steps).collect();
+    let first = |student: &StudentOfClass| {
+        steps.iter().position(|step| step.checks.iter().any(|check| is_wrong(student, check)))
+    };
+    let places: Vec<_> = seen().map(|student| (student, first(student))).collect();
+    let of_step = |(at, step): (usize, &&PlannedStep)| {
+        let here = places.iter().filter(|(_, first)| *first == Some(at)).map(|(student, _)| student.id.clone());
+        Stuck { step: step.address.clone(), title: step.title.clone(), students: here.collect() }
+    };
+    let mut stuck: Vec<Stuck> = steps.iter().enumerate().map(of_step).collect();
+    stuck.retain(|stuck| !stuck.students.is_empty());
+    stuck.sort_by_key(|stuck| std::cmp::Reverse(stuck.students.len()));
+    stuck
 }
 
 fn shared(copies: &Copies, student: &str) -> Flag {

@@ -3,6 +3,7 @@
 mod collect;
 pub mod folder;
 mod labs;
+mod live;
 mod machine;
 mod progress;
 pub mod publish;
@@ -27,6 +28,7 @@ use crate::text::Lang;
 
 use collect::{Collector, newer_uploads};
 use folder::Folder;
+use live::Live;
 
 pub use labs::{keep, read_rubric, replaced, rubric};
 
@@ -54,7 +56,7 @@ pub async fn class(args: cli::Class, environment: &Environment) -> Result<ExitCo
     let mut folder = Folder::open(&args.out)?;
     check_again(&again, &roster, &folder)?;
     begin(&mut folder, begun, &files, Asked { lang: lang.tag().to_owned(), roster }, &again)?;
-    publish::read_overrides(&folder, &rubric)?;
+    let overrides = publish::read_overrides(&folder, &rubric)?;
 
     let roster = folder.state.asked.roster.clone();
     for student in newer_uploads(&folder, folder_of(&args.roster), &again) {
@@ -62,15 +64,21 @@ pub async fn class(args: cli::Class, environment: &Environment) -> Result<ExitCo
     }
     let stop = Stop::default();
     let all = roster.students.len();
+    let open = folder.state.open(&roster, &again);
+    let live = Live::new(&folder, &rubric, overrides, &open);
     let work = async {
         let ssh = ssh_options(&args.ssh, environment);
         let beside = folder_of(&args.roster);
-        Collector { args: &args, rubric: &rubric, ssh, environment, beside }.collect(&mut folder, &again).await?;
+        Collector { args: &args, rubric: &rubric, ssh, environment, beside }.collect(&mut folder, &open, &live).await?;
         let class = publish::publish(&folder, &rubric).await?;
         report(&class, &args.out, lang)?;
         Ok(ExitCode::from(if class.students.iter().any(|student| student.trouble.is_some()) { 4 } else { 0 }))
     };
-    match unless_interrupted(&stop, work).await {
+    let outcome = unless_interrupted(&stop, work).await;
+    if outcome.is_err() {
+        live.write(&folder, true)?;
+    }
+    match outcome {
         Err(Error::Interrupted) => {
             let done = folder.state.looked.values().filter(|looked| looked.trouble.is_none()).count();
             let what =

@@ -47,7 +47,7 @@ fn redraw(value: &mut Value, number: u64) {
 }
 
 /// A teacher's folder: a roster, and what was handed in.
-struct Teacher {
+pub struct Teacher {
     folder: tempfile::TempDir,
 }
 
@@ -59,7 +59,7 @@ impl Teacher {
     }
 
     /// A class in which every third student has made mistakes.
-    fn of(count: usize) -> Teacher {
+    pub fn of(count: usize) -> Teacher {
         let teacher = Teacher::new();
         let ids: Vec<String> = (0..count).map(|n| format!("s{n:03}")).collect();
         for (n, id) in ids.iter().enumerate() {
@@ -69,11 +69,11 @@ impl Teacher {
         teacher
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn roster(&self, rows: &str) {
+    pub fn roster(&self, rows: &str) {
         std::fs::write(self.path("r.csv"), format!("id,name\n{rows}\n")).unwrap();
     }
 
@@ -81,7 +81,7 @@ impl Teacher {
         self.put(&format!("up/{id}.json"), &serde_json::to_string(evidence).unwrap());
     }
 
-    fn put(&self, name: &str, text: &str) {
+    pub fn put(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
@@ -99,7 +99,7 @@ impl Teacher {
     }
 
     #[track_caller]
-    fn graded(&self, out: &str, more: &[&str]) -> Class {
+    pub fn graded(&self, out: &str, more: &[&str]) -> Class {
         let output = self.class(out, more).output().unwrap();
         assert!(matches!(output.status.code(), Some(0 | 4)), "{output:?}");
         self.read(out)
@@ -362,6 +362,53 @@ fn two_runs_in_one_folder_do_not_get_in_each_others_way() {
     teacher.graded("M", &[]);
 }
 
+/// A machine that lets in and says nothing, so that whoever looks at it waits.
+#[test]
+fn the_page_of_a_class_is_there_while_the_class_runs_and_says_who_is_waited_for() {
+    let teacher = Teacher::of(1);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    teacher.put("r.csv", &format!("id,vm,evidence\ns000,,up/s000.json\nslow,ssh://nobody@{address},\n"));
+    let known_hosts = teacher.path("known_hosts").display().to_string();
+    let mut run = teacher
+        .class("M", &["--known-hosts", &known_hosts, "--timeout", "5m"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let page = || std::fs::read_to_string(teacher.path("M/class.html")).unwrap_or_default();
+    let says = |word: &str| page().split('<').any(|part| part.split_once('>').is_some_and(|(_, text)| text == word));
+    while !(says("Looking at:") && says("slow") && page().contains("<b>1</b>/2")) {
+        assert!(run.try_wait().unwrap().is_none(), "it waits for a machine that does not answer");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(page().contains("<noscript><meta http-equiv=\"refresh\"") && says("Under way"));
+    assert!(page().contains("href=\"s000/report.html\"") && teacher.path("M/s000/report.html").exists());
+    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert!(!page().contains("http-equiv=\"refresh\"") && says("Still to come"), "nothing changes any more");
+    assert!(says("Interrupted: the same command goes on with the others"));
+}
+
+#[test]
+fn where_students_are_stuck_is_the_first_step_of_each_that_is_not_right() {
+    let teacher = Teacher::of(5);
+    let class = teacher.graded("M", &[]);
+    let stuck: Vec<_> = class.stuck.iter().map(|stuck| (stuck.step.as_str(), stuck.students.join(" "))).collect();
+    assert_eq!(stuck, [("lab1/port", "s002".to_owned())]);
+    // Whoever could not be seen is stuck nowhere, and what a teacher lets pass holds nobody up.
+    teacher.put("up/s001.json", "");
+    teacher.put(
+        "M/overrides.csv",
+        "student,check,points,verdict,reason,by\ns002,lab1/port/bound,,pass,as agreed,Prof. Díaz\n",
+    );
+    let class = teacher.graded("M", &["--again", "s001"]);
+    let stuck: Vec<_> = class.stuck.iter().map(|stuck| (stuck.step.as_str(), stuck.students.join(" "))).collect();
+    assert_eq!(stuck, [("lab1/table", "s002".to_owned())]);
+    let page = std::fs::read_to_string(teacher.path("M/class.html")).unwrap();
+    assert!(!page.contains("id=\"running\"") && !page.contains("refresh"), "it is done");
+}
+
 #[test]
 fn a_run_that_is_interrupted_says_how_to_go_on() {
     let teacher = Teacher::of(60);
@@ -468,7 +515,7 @@ fn grading_again_gives_the_same_bytes_or_says_what_changed_and_why() {
     assert!(teacher.outputs("M") == teacher.outputs("same"));
     // Another rubric: a check of lab1 is worth more.
     let lab = std::fs::read_to_string(root().join("labs/lab1.yaml")).unwrap();
-    let changed = lab.replacen("points: ", "points: 1", 1);
+    let changed = lab.replacen("        points: ", "        points: 1", 1);
     assert_ne!(lab, changed);
     teacher.put("lab1.yaml", &changed);
     std::fs::create_dir(teacher.path("checks")).unwrap();

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::evidence::Evidence;
 use crate::run::Environment;
 use crate::run::class::folder::{EVIDENCE, Folder, sha256};
+use crate::run::class::live::Live;
 use crate::run::class::machine::{Sight, Way};
 use crate::run::class::progress::Progress;
 use crate::run::judged::{MAX_EVIDENCE, parse_evidence};
@@ -57,16 +58,15 @@ impl Found {
 }
 
 impl Collector<'_> {
-    /// Looks at everybody who has not been yet, or could not be seen, or is in `again`.
-    pub async fn collect(&self, folder: &mut Folder, again: &BTreeSet<String>) -> Result<(), Error> {
-        let roster = folder.state.asked.roster.clone();
-        let open = folder.state.open(&roster, again);
+    /// Looks at `open`, and keeps the page of the class up to date meanwhile.
+    pub async fn collect(&self, folder: &mut Folder, open: &[&Entry], live: &Live<'_>) -> Result<(), Error> {
+        let roster = &folder.state.asked.roster;
         let (all, lang) = (roster.students.len(), self.args.lang.unwrap_or(self.environment.lang));
         let progress = Progress::new(all, all - open.len(), lang);
-        let to_retry = self.round(folder, &open, &progress).await?;
+        let to_retry = self.round(folder, open, &progress, live).await?;
         if !to_retry.is_empty() {
             progress.retries(to_retry.len());
-            self.round(folder, &to_retry, &progress).await?;
+            self.round(folder, &to_retry, &progress, live).await?;
         }
         Ok(())
     }
@@ -77,15 +77,26 @@ impl Collector<'_> {
         folder: &mut Folder,
         entries: &[&'r Entry],
         progress: &Progress,
+        live: &Live<'_>,
     ) -> Result<Vec<&'r Entry>, Error> {
         let looks = entries.iter().map(|entry| async move {
             progress.begins(&entry.id);
+            live.begins(&entry.id);
             let start = Instant::now();
             (*entry, self.look(entry).await, start.elapsed())
         });
         let mut looks = stream::iter(looks).buffer_unordered(self.args.jobs.get());
         let mut unreached = Vec::new();
-        while let Some((entry, found, took)) = looks.next().await {
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = looks.next() => next,
+                () = live.due() => {
+                    live.write(folder, false)?;
+                    continue;
+                }
+            };
+            let Some((entry, found, took)) = next else { break };
             let sum = found.evidence.as_ref().map(|(bytes, _)| sha256(bytes));
             if let Some((bytes, _)) = &found.evidence {
                 folder.write_lasting(&format!("{}/{EVIDENCE}", entry.id), bytes)?;
@@ -101,8 +112,9 @@ impl Collector<'_> {
             folder.append(Line::Looked(looked.clone()))?;
             let retry = found.trouble.is_some() && matches!(entry.origin, Origin::Vm(_));
             let evidence = found.evidence.map(|(_, evidence)| evidence);
-            let graded = grade(self.rubric, &folder.state.asked.roster.due, entry, &looked, evidence, &[]);
+            let graded = grade(self.rubric, &folder.state.asked.roster.due, entry, &looked, evidence, &live.overrides);
             progress.ends(entry, &graded, took);
+            live.ends(folder, entry, graded)?;
             if retry {
                 unreached.push(entry);
             }

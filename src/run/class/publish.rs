@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::class::grade::{Rubric, grade};
+use crate::class::grade::{Graded, Rubric, grade};
 use crate::class::record::Looked;
 use crate::class::roster::Entry;
 use crate::class::settled::{self, Override};
@@ -18,6 +18,8 @@ use crate::text::{Lang, Text};
 
 /// The teacher's decisions.
 pub const OVERRIDES: &str = "overrides.csv";
+/// The class as a page.
+pub const CLASS_PAGE: &str = "class.html";
 /// What the class comes to, for programs.
 pub const CLASS: &str = "class.json";
 
@@ -25,24 +27,12 @@ pub const CLASS: &str = "class.json";
 pub async fn publish(folder: &Folder, rubric: &Rubric) -> Result<Class, Error> {
     let asked = &folder.state.asked;
     let lang = Lang::of_locale(&asked.lang);
-    let options = Options { lang, ..Options::default() };
     let overrides = read_overrides(folder, rubric)?;
     check_evidence(folder)?;
     let mut parts = Vec::new();
     for entry in &asked.roster.students {
-        let Some(looked) = folder.state.looked.get(&entry.id) else { continue };
-        let evidence = match &looked.evidence {
-            Some(_) => {
-                let bytes = folder.read(&evidence_of(entry))?.unwrap_or_default();
-                Some(parse_evidence(&evidence_of(entry), &String::from_utf8_lossy(&bytes))?)
-            }
-            None => None,
-        };
-        let graded = grade(rubric, &asked.roster.due, entry, looked, evidence, &overrides);
-        for format in FORMATS.iter().filter(|format| format.is_general) {
-            let name = format!("{}/report.{}", entry.id, format.extension);
-            folder.write(&name, &(format.render)(&graded.report, &options))?;
-        }
+        let Some(graded) = graded(folder, rubric, entry, &overrides)? else { continue };
+        write_reports(folder, entry, &graded)?;
         parts.push(Part::of(entry, graded, rubric));
         // So that a signal is heeded between two students.
         tokio::task::yield_now().await;
@@ -52,9 +42,37 @@ pub async fn publish(folder: &Folder, rubric: &Rubric) -> Result<Class, Error> {
     folder.write("marks.moodle.csv", &marks::moodle(&class, &asked.roster, lang))?;
     folder.write("marks.canvas.csv", &marks::canvas(&class, &asked.roster))?;
     folder.write("queue.csv", &marks::queue(&class, lang))?;
-    folder.write("class.html", &page::render(&class, lang))?;
+    folder.write(CLASS_PAGE, &page::render(&class, lang, None))?;
     folder.write(CLASS, &(serde_json::to_string_pretty(&class).expect("a class is plain data") + "\n"))?;
     Ok(class)
+}
+
+/// What `entry` comes to by what the folder holds of them; nothing, if they were not looked at yet.
+pub fn graded(
+    folder: &Folder,
+    rubric: &Rubric,
+    entry: &Entry,
+    overrides: &[Override],
+) -> Result<Option<Graded>, Error> {
+    let Some(looked) = folder.state.looked.get(&entry.id) else { return Ok(None) };
+    let evidence = match &looked.evidence {
+        Some(_) => {
+            let bytes = folder.read(&evidence_of(entry))?.unwrap_or_default();
+            Some(parse_evidence(&evidence_of(entry), &String::from_utf8_lossy(&bytes))?)
+        }
+        None => None,
+    };
+    Ok(Some(grade(rubric, &folder.state.asked.roster.due, entry, looked, evidence, overrides)))
+}
+
+/// Writes the report of one student, in the formats for people and programs alike.
+pub fn write_reports(folder: &Folder, entry: &Entry, graded: &Graded) -> Result<(), Error> {
+    let options = Options { lang: Lang::of_locale(&folder.state.asked.lang), ..Options::default() };
+    for format in FORMATS.iter().filter(|format| format.is_general) {
+        let name = format!("{}/report.{}", entry.id, format.extension);
+        folder.write(&name, &(format.render)(&graded.report, &options))?;
+    }
+    Ok(())
 }
 
 fn evidence_of(entry: &Entry) -> String {
@@ -118,6 +136,6 @@ pub fn closing(class: &Class, out: &Path, lang: Lang) -> String {
     ];
     let lines = lines.iter().enumerate().filter(|(n, (count, _))| *n < 2 || *count > 0);
     let mut text: String = lines.map(|(_, (count, what))| format!("{count:>5} {}\n", what.get(lang))).collect();
-    text += &format!("{}\n", out.join("class.html").display());
+    text += &format!("{}\n", out.join(CLASS_PAGE).display());
     text
 }

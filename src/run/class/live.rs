@@ -1,0 +1,105 @@
+//! The page of a class while the class still runs, so that a teacher sees who is stuck where as students come in: their
+//! reports at once, the page at a bounded rate. What is written here is written anew at the end (`publish`).
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+
+use crate::class::grade::{Graded, Rubric};
+use crate::class::page::{self, Running};
+use crate::class::roster::Entry;
+use crate::class::settled::Override;
+use crate::class::summary::{Part, summarize};
+use crate::error::Error;
+use crate::run::class::folder::Folder;
+use crate::run::class::publish::{CLASS_PAGE, graded, write_reports};
+use crate::text::Lang;
+
+/// How long the page stays as it is at least, and how many times longer than writing it takes.
+const PAUSE: Duration = Duration::from_secs(2);
+const SHARE: u32 = 20;
+
+/// What the page is made of, and when it may be written again.
+pub struct Live<'a> {
+    rubric: &'a Rubric,
+    /// The teacher's decisions.
+    pub overrides: Vec<Override>,
+    parts: RefCell<BTreeMap<String, Part>>,
+    open: RefCell<BTreeSet<String>>,
+    under_way: RefCell<BTreeSet<String>>,
+    is_new: Cell<bool>,
+    next: Cell<Instant>,
+}
+
+impl<'a> Live<'a> {
+    /// The page of a class in which `open` are still to be looked at, with what was seen of the others before.
+    pub fn new(folder: &Folder, rubric: &'a Rubric, overrides: Vec<Override>, open: &[&Entry]) -> Live<'a> {
+        let open: BTreeSet<String> = open.iter().map(|entry| entry.id.clone()).collect();
+        let mut parts = BTreeMap::new();
+        for entry in folder.state.asked.roster.students.iter().filter(|entry| !open.contains(&entry.id)) {
+            // Evidence that cannot be read any more is told of by what makes the marks.
+            if let Ok(Some(graded)) = graded(folder, rubric, entry, &overrides) {
+                parts.insert(entry.id.clone(), Part::of(entry, graded, rubric));
+            }
+        }
+        Live {
+            rubric,
+            overrides,
+            parts: parts.into(),
+            open: open.into(),
+            under_way: RefCell::default(),
+            is_new: Cell::new(true),
+            next: Cell::new(Instant::now()),
+        }
+    }
+
+    /// Somebody is looked at.
+    pub fn begins(&self, id: &str) {
+        self.under_way.borrow_mut().insert(id.to_owned());
+        self.is_new.set(true);
+    }
+
+    /// Somebody has been.
+    pub fn ends(&self, folder: &Folder, entry: &Entry, graded: Graded) -> Result<(), Error> {
+        write_reports(folder, entry, &graded)?;
+        self.under_way.borrow_mut().remove(&entry.id);
+        self.open.borrow_mut().remove(&entry.id);
+        self.parts.borrow_mut().insert(entry.id.clone(), Part::of(entry, graded, self.rubric));
+        self.is_new.set(true);
+        Ok(())
+    }
+
+    /// Waits until there is something new to be seen, and time to write it. Whoever waits polls the looks as well, which
+    /// alone bring anything new.
+    pub async fn due(&self) {
+        poll_fn(|_| if self.is_new.get() { Poll::Ready(()) } else { Poll::Pending }).await;
+        sleep_until(self.next.get()).await;
+    }
+
+    /// Writes the page as it is now.
+    pub fn write(&self, folder: &Folder, interrupted: bool) -> Result<(), Error> {
+        let start = Instant::now();
+        let roster = &folder.state.asked.roster;
+        let (parts, open, under_way) = (self.parts.borrow(), self.open.borrow(), self.under_way.borrow());
+        let here = roster.students.iter().filter_map(|entry| parts.get(&entry.id)).cloned().collect();
+        let class = summarize(self.rubric, &roster.due, here);
+        let is_under_way = |entry: &&Entry| under_way.contains(&entry.id) && !interrupted;
+        let running = Running {
+            at: &Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            all: roster.students.len(),
+            under_way: roster.students.iter().filter(is_under_way).collect(),
+            to_come: roster.students.iter().filter(|one| open.contains(&one.id) && !is_under_way(one)).collect(),
+            interrupted,
+        };
+        let lang = Lang::of_locale(&folder.state.asked.lang);
+        folder.write(CLASS_PAGE, &page::render(&class, lang, Some(&running)))?;
+        self.is_new.set(false);
+        self.next.set(Instant::now() + PAUSE.max(start.elapsed() * SHARE));
+        Ok(())
+    }
+}
