@@ -1,6 +1,10 @@
 //! How the machine is made on which a student's repository is brought up.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
+
+use crate::plan::parse_duration;
 
 /// Where a repository is brought up, and within which limits.
 #[derive(Debug, Clone, Args)]
@@ -18,6 +22,9 @@ pub struct SandboxArgs {
     /// The disk of a sandbox: images, containers, volumes, logs.
     #[arg(long, value_name = "SIZE", default_value = "2g", value_parser = size)]
     pub sandbox_disk: u64,
+    /// How long `docker compose up` may take, what it builds included.
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = parse_duration)]
+    pub up_timeout: Duration,
     /// What becomes of a repository that asks for what no lab needs.
     #[arg(long, value_name = "POLICY", value_enum, default_value_t)]
     pub policy: Policy,

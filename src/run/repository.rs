@@ -70,17 +70,18 @@ pub async fn check_repository(path: &Path, prepared: &Prepared, with: &Bringing<
         with.sandbox.policy == Policy::Enforce || with.sandbox.sandbox == Where::ThisMachine || too_much.is_some();
     (with.say)(&spoken(with.sandbox.sandbox));
     let grader = with.environment.local();
+    let up_timeout = with.sandbox.up_timeout;
     match with.sandbox.sandbox {
         Where::ThisMachine => {
             let folder = path.canonicalize().map_err(failed)?.to_string_lossy().into_owned();
-            let site = Site { vm: &grader, folder: &folder, images_from: None };
+            let site = Site { vm: &grader, folder: &folder, images_from: None, up_timeout };
             let evidence = site.look(&packed, beforehand, enforced, prepared, with).await;
             site.take_down().await;
             evidence
         }
         Where::Rootless => match sandbox(&grader, &packed, with.sandbox).await {
             Ok(sandbox) => {
-                let site = Site { vm: &sandbox, folder: REPOSITORY, images_from: Some(&grader) };
+                let site = Site { vm: &sandbox, folder: REPOSITORY, images_from: Some(&grader), up_timeout };
                 let evidence = site.look(&packed, beforehand, enforced, prepared, with).await;
                 sandbox.leave().await;
                 evidence

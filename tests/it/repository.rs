@@ -195,8 +195,8 @@ fn the_sandbox_holds_when_the_policy_does_not() {
             ("fork-bomb", ""),
             ("port-storm", ""),
             ("endless-logs", ""),
-            // The time for it is all that it takes.
-            ("never-ready", "--timeout 20s"),
+            // It takes all the time that it is given.
+            ("never-ready", "--up-timeout 20s"),
             ("huge-build", ""),
         ] {
             let options = format!("--policy warn --sandbox-memory 2g --sandbox-disk 1g {options}");

@@ -21,8 +21,8 @@ use crate::vm::ssh::SshOptions;
 
 /// How long a look may take beyond its own time until it is given up: it keeps that time by itself.
 const GRACE: Duration = Duration::from_secs(30);
-/// The same for a repository, which is brought up first.
-const TO_BRING_UP: Duration = Duration::from_secs(900);
+/// The same for a repository, beside the time that it is given to come up.
+const TO_BRING_UP: Duration = Duration::from_secs(720);
 
 /// What every look has in common.
 pub struct Way<'a> {
@@ -64,7 +64,7 @@ impl Way<'_> {
             let prepared = self.prepared(entry, student(path)?);
             check_repository(path, &prepared, &with).await
         };
-        self.in_time(timeout + TO_BRING_UP, work).await
+        self.in_time(timeout + sandbox.up_timeout + TO_BRING_UP, work).await
     }
 
     fn prepared(&self, entry: &Entry, student: Student) -> Prepared {

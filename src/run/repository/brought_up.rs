@@ -20,9 +20,8 @@ use crate::vm::sandbox::packed::Packed;
 use crate::vm::unreached::Unreached;
 use crate::vm::{Command, End, Output, Place, Vm};
 
-/// How long compose may take to read the file, and to bring it up: it may have to build.
+/// How long compose may take to read the file, and to take down what it brought up.
 const TO_READ: Duration = Duration::from_secs(30);
-const TO_COME_UP: Duration = Duration::from_secs(180);
 const TO_COME_DOWN: Duration = Duration::from_secs(60);
 
 /// How long what is up may take until it answers at its ports.
@@ -41,6 +40,8 @@ pub struct Site<'a> {
     pub folder: &'a str,
     /// The machine whose engine has the images, where this one can fetch none.
     pub images_from: Option<&'a dyn Vm>,
+    /// How long it may take to come up.
+    pub up_timeout: Duration,
 }
 
 /// What became of bringing it up.
@@ -127,7 +128,7 @@ impl Site<'_> {
                 return Err(not_at_hand(&missing));
             }
         }
-        let up = self.compose(&["up", "-d"], 64 << 10, TO_COME_UP).await?;
+        let up = self.compose(&["up", "-d"], 64 << 10, self.up_timeout).await?;
         outcome.exit_code = exit_code(up.end);
         if up.end == End::Exited(0) {
             self.settle().await;
