@@ -507,3 +507,83 @@ fn a_class_keeps_reports_for_people_and_programs_and_none_for_a_service() {
     let general: Vec<&str> = FORMATS.iter().filter(|format| format.is_general).map(|format| format.name).collect();
     assert_eq!(general, ["text", "json", "html", "markdown"]);
 }
+
+// ---- what teachers copy --------------------------------------------------------------------------------------
+
+/// The first block of docs/formats.md in `language` below `heading`, in which the folder `from` is `to`.
+fn example(heading: &str, language: &str, from: &str, to: &Path) -> String {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/formats.md")).unwrap();
+    let section = page.split(&format!("\n## {heading}\n")).nth(1).unwrap_or_else(|| panic!("{heading}"));
+    let block = section.split(&format!("```{language}\n")).nth(1).and_then(|rest| rest.split("```").next());
+    block.unwrap_or_else(|| panic!("{heading}: no {language}")).replace(from, to.to_str().unwrap())
+}
+
+/// A folder as a service makes it: what the student handed in, the teacher's labs and labrun, each where it is looked for.
+fn service(submission: &str, labs: &str, labrun: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/replay/blocked-followers");
+    let place = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    };
+    // The cases do not say which lab they are of; what a student hands in does.
+    let (_, report, _) = judge("blocked-followers", &["--format", "json"], &[]);
+    let mut evidence: Value = serde_json::from_slice(&std::fs::read(case.join("evidence.json")).unwrap()).unwrap();
+    evidence["labs"][0]["digest"] = serde_json::from_str::<Value>(&report).unwrap()["labs"][0]["digest"].take();
+    std::fs::write(place(submission), evidence.to_string()).unwrap();
+    std::fs::copy(case.join("lab.yaml"), place(&format!("{labs}/blocked-followers.yaml"))).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_labrun"), place(labrun)).unwrap();
+    folder
+}
+
+/// Runs a script as a service does, with labrun in its path.
+fn run(interpreter: &str, script: &str, folder: &Path, variables: &[(&str, &str)]) -> Option<i32> {
+    let mut program = Command::new(interpreter);
+    program.args(["-c", script]).current_dir(folder).envs(variables.iter().copied());
+    program.env("PATH", format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap()));
+    program.env("DOCKER_HOST", "unix:///nonexistent/docker.sock").env("HOME", folder).output().unwrap().status.code()
+}
+
+#[test]
+fn the_example_for_gradescope_writes_results_of_what_was_handed_in_and_none_of_anything_else() {
+    let folder = service("submission/submission.json", "source/labs", "source/labrun");
+    let script = example("Gradescope", "sh", "/autograder", folder.path());
+    let results = folder.path().join("results/results.json");
+    std::fs::create_dir(folder.path().join("results")).unwrap();
+    assert_eq!(run("sh", &script, folder.path(), &[]), Some(0));
+    assert_eq!(valid("gradescope", &std::fs::read_to_string(&results).unwrap())["score"], 0);
+    std::fs::remove_file(&results).unwrap();
+    std::fs::write(folder.path().join("submission/submission.json"), "{}").unwrap();
+    assert_eq!(run("sh", &script, folder.path(), &[]), Some(1));
+    assert!(!results.exists());
+}
+
+#[test]
+fn the_example_for_prairielearn_writes_results_of_whatever_was_handed_in() {
+    let folder = service("student/submission.json", "tests/labs", "bin/labrun");
+    let script = example("PrairieLearn", "sh", "/grade", folder.path());
+    let results =
+        || valid("prairielearn", &std::fs::read_to_string(folder.path().join("results/results.json")).unwrap());
+    assert_eq!(run("sh", &script, folder.path(), &[]), Some(0));
+    assert_eq!(results()["score"], 0.0);
+    std::fs::write(folder.path().join("student/submission.json"), "{}").unwrap();
+    assert_eq!(run("sh", &script, folder.path(), &[]), Some(0));
+    assert_eq!(results()["gradable"], false);
+}
+
+#[test]
+fn the_example_for_classroom_50_leaves_a_result_and_a_body_for_the_release() {
+    let folder = service("unused/evidence.json", "labs", "labrun");
+    let docker = folder.path().join("bin/docker");
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    std::os::unix::fs::symlink("/bin/true", docker).unwrap();
+    let script = example("Classroom 50", "python", "\"lab4\"", Path::new("\"blocked-followers\"")).replace("3m", "9s");
+    let bundle = [("CLASSROOM50_BUNDLE_DIR", folder.path().to_str().unwrap())];
+    let variables: Vec<(&str, &str)> = CLASSROOM.into_iter().chain(bundle).collect();
+    assert_eq!(run("python3", &script, folder.path(), &variables), Some(0));
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    // There is no engine here, so nothing could be determined.
+    assert_eq!(valid("classroom50", &read("result.json"))["tests"], json!([]));
+    assert!(read("release-body.md").starts_with("## ? 0/4.5 "), "{}", read("release-body.md"));
+}
