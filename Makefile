@@ -10,18 +10,24 @@ WORLDS_20 := untouched,reference,compose,engine-stopped
 # cargo makes it; what it is made from, cargo knows.
 $(LABRUN):
 
-.PHONY: help demo test lint deny browser browser-setup screenshots clean-world
+.PHONY: help demo dist test lint deny browser browser-setup screenshots clean-world
 
 help:
 	@echo 'make demo         grade a student VM, mistake included; ends with a report on screen and as HTML'
 	@echo 'make test         everything: format, lints, licences, the test world, all tests, all worlds'
 	@echo 'make browser      the pages in a real Chromium, which this installs'
 	@echo 'make screenshots  pictures of the pages, into docs/screenshots'
+	@echo 'make dist         a release for this machine in target/dist: static, tested, with checksums (docs/install.md)'
 	@echo 'make clean-world  remove the student VMs, their images and caches; says how much disk that frees'
 
 demo:
 	cargo build --quiet
 	tests/world/demo $(LABRUN)
+
+# Some minutes of compiling: the one thing here that `make test` does not do.
+dist:
+	dist/build
+	dist/test
 
 test: lint deny browser-setup
 	$(WORLD) setup --engine all

@@ -7,9 +7,11 @@ mod verify;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::library::built_in_digest;
 use crate::plan::parse_duration;
 use crate::render::FORMATS;
 use crate::student::student_id;
@@ -22,11 +24,18 @@ pub use verify::Verify;
 
 /// Runs hands-on infrastructure labs and grades them: facts in, verdict out.
 #[derive(Debug, Parser)]
-#[command(name = "labrun", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "labrun", version = version(), max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// `0.1.0 (labs sha256:3f2a9c41b7d0)`: with which labs it comes matters as much as which labrun it is.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| format!("{} (labs sha256:{})", env!("CARGO_PKG_VERSION"), built_in_digest()));
+    &VERSION
 }
 
 const EXIT_CODES: &str = "\

@@ -93,7 +93,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("selftest", &["plan", "render", "selftest", "text", "verdict", "vm", "worlds"]),
     // The edge.
     ("journal", &["evidence", "memory", "plan", "verdict"]),
-    ("cli", &["class", "cli", "plan", "render", "student", "text", "vm"]),
+    ("cli", &["class", "cli", "library", "plan", "render", "student", "text", "vm"]),
     (
         "run/repository",
         &["cli", "engine", "error", "evidence", "observe", "probe", "repository", "run", "student", "text", "vm"],

@@ -9,6 +9,7 @@ use labrun::evidence::{Cause, Evidence, Seen};
 use labrun::library::Library;
 use labrun::verdict::{Outcome, Report};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::student_vm::text;
 
@@ -66,7 +67,8 @@ fn every_command_explains_itself() {
         let name = if command.is_empty() { "labrun" } else { command };
         insta::assert_snapshot!(format!("help.{name}"), text(&output.stdout));
     }
-    says(&labrun(&["--version"]), 0, &format!("labrun {}\n", env!("CARGO_PKG_VERSION")), "");
+    let version = format!("labrun {} (labs sha256:{})\n", env!("CARGO_PKG_VERSION"), digest_of_the_labs());
+    says(&labrun(&["--version"]), 0, &version, "");
 }
 
 #[test]
@@ -100,6 +102,22 @@ fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
     ] {
         says(&labrun(args), 2, "", said);
     }
+}
+
+/// The digest of all that a binary carries, made of the files that it is built from.
+fn digest_of_the_labs() -> String {
+    let mut all = Sha256::new();
+    for folder in ["labs", "checks"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = files.filter(|file| file.extension().is_some_and(|ending| ending == "yaml")).collect();
+        files.sort();
+        for file in files {
+            all.update(format!("{folder}/{}\0", file.file_name().unwrap().to_str().unwrap()));
+            all.update(Sha256::digest(std::fs::read(file).unwrap()));
+        }
+    }
+    data_encoding::HEXLOWER.encode(&all.finalize())[..12].to_owned()
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod balance;
 mod browser;
 mod class;
 mod cli;
+mod dist;
 mod docs;
 mod evidence;
 mod faults;
