@@ -7,6 +7,8 @@ ENGINES := 26 20
 # The worlds played on the older engine; all where none is named (`make test WORLDS_20=`).
 WORLDS_20 := untouched,reference,compose,engine-stopped
 
+.DEFAULT_GOAL := help
+
 # cargo makes it; what it is made from, cargo knows.
 $(LABRUN):
 

@@ -43,17 +43,21 @@ fn sight((name, observation, sample): &Leaning) -> Sight {
 }
 
 fn cut(facts: &Facts) -> Facts {
-    // Each fact has its share of the room, so that a long one hides no other; what short ones leave is for those after.
+    let mut facts: Vec<(&String, &Value, usize)> =
+        facts.iter().map(|(name, value)| (name, value, value.to_string().len())).collect();
+    // The short ones first: what they leave of their share is for the long ones, none of which hides another.
+    facts.sort_by_key(|(.., length)| *length);
     let mut room = ROOM;
     let count = facts.len();
-    let share = |(at, (name, value)): (usize, (&String, &Value))| {
+    let mut kept = Facts::new();
+    for (at, (name, value, _)) in facts.into_iter().enumerate() {
         let mut own = room / (count - at);
-        let before = own;
-        let kept = (clipped(name, &mut own), within(value, &mut own));
-        room -= before - own;
-        kept
-    };
-    facts.iter().enumerate().map(share).collect()
+        room -= own;
+        let name = clipped(name, &mut own);
+        kept.insert(name, within(value, &mut own));
+        room += own;
+    }
+    kept
 }
 
 /// `value` with at most `room` characters in it, and no room left for what is cut.
@@ -125,6 +129,13 @@ mod tests {
         assert_eq!(cut["b"], "short");
         assert_eq!(cut["c"].as_array().and_then(|c| c.last()), Some(&json!("…")));
         assert!(serde_json::to_string(&cut).unwrap().chars().count() < 2 * ROOM);
+    }
+
+    #[test]
+    fn many_short_facts_leave_their_room_to_the_long_one() {
+        let mut many: Facts = (0..30).map(|n| (format!("fact{n}"), json!(n))).collect();
+        many.insert("mounts".to_owned(), json!(vec!["m".repeat(100); 20]));
+        assert_eq!(cut(&many), many);
     }
 
     #[test]

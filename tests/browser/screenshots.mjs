@@ -32,7 +32,7 @@ const drill = async (page) => {
 await start();
 try {
   await picture("report-light", REPORT, { width: 1100, height: 1250, colorScheme: "light" });
-  await picture("report-dark", REPORT, { width: 1100, height: 1250, colorScheme: "dark", act: evidence });
+  await picture("report-dark", REPORT, { width: 1100, height: 1250, colorScheme: "dark", reducedMotion: "reduce", act: evidence });
   await picture("report-mobile", REPORT, { width: 360, height: 780, deviceScaleFactor: 2, colorScheme: "light" });
   await picture("class", "class.done.html", { width: 1320, height: 1150, colorScheme: "light", act: drill });
   await picture("class-running", "class.running.html", { width: 1320, height: 900, colorScheme: "dark" });

@@ -115,6 +115,7 @@ impl Collector<'_> {
             let graded = grade(self.rubric, &folder.state.asked.roster.due, entry, &looked, evidence, &live.overrides);
             progress.ends(entry, &graded, took);
             live.ends(folder, entry, graded)?;
+            live.keep_up(folder)?;
             if retry {
                 unreached.push(entry);
             }

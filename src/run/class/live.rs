@@ -74,6 +74,11 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
+    /// Writes the page where it is due already: looks that never wait leave nobody the time to wait for that.
+    pub fn keep_up(&self, folder: &Folder) -> Result<(), Error> {
+        if self.is_new.get() && Instant::now() >= self.next.get() { self.write(folder, false) } else { Ok(()) }
+    }
+
     /// Waits until there is something new to be seen, and time to write it. Whoever waits polls the looks as well, which
     /// alone bring anything new.
     pub async fn due(&self) {
