@@ -541,7 +541,10 @@ fn service(submission: &str, labs: &str, labrun: &str) -> tempfile::TempDir {
 fn run(interpreter: &str, script: &str, folder: &Path, variables: &[(&str, &str)]) -> Option<i32> {
     let mut program = Command::new(interpreter);
     program.args(["-c", script]).current_dir(folder).envs(variables.iter().copied());
-    program.env("PATH", format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap()));
+    let mut path = folder.join("bin").into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    program.env("PATH", path);
     program.env("DOCKER_HOST", "unix:///nonexistent/docker.sock").env("HOME", folder).output().unwrap().status.code()
 }
 
