@@ -1,5 +1,6 @@
 //! The command line, nothing else.
 
+mod authoring;
 mod class;
 mod machine;
 mod repository;
@@ -17,6 +18,7 @@ use crate::render::FORMATS;
 use crate::student::student_id;
 use crate::text::Lang;
 
+pub use authoring::{Handout, New, Schema};
 pub use class::{Class, Regrade};
 pub use machine::{MachineArgs, SshArgs};
 pub use repository::{Policy, SandboxArgs, Where};
@@ -61,6 +63,12 @@ pub enum Command {
     List(List),
     /// Find every mistake in lab, check and world files.
     Lint(Lint),
+    /// Begin a lab: a file that is one, with worlds that prove it.
+    New(New),
+    /// Print the JSON Schema of a format that people write, for editors.
+    Schema(Schema),
+    /// Write what students are asked to do in labs, for them to read.
+    Handout(Handout),
     /// Play the worlds of labs on disposable machines, and say where a check comes out otherwise than they say.
     Selftest(Selftest),
     /// Dial where labrun itself cannot, as it says on standard input. labrun starts this, nobody else.

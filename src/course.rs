@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::decode::{Decode, Sp, each, lenient};
 use crate::error::{Diagnostic, suggestion};
 use crate::evidence::{CourseFacts, Weight};
-use crate::node::{self, Node, Tree};
+use crate::node::{self, Node, Scalar, Tree};
 use crate::plan::{Settings, check_format, parameters, refuses_setting};
 use crate::points::Points;
 use crate::reference::written;
@@ -36,39 +37,60 @@ pub struct Course {
     pub self_reported_counts: bool,
 }
 
-#[derive(Deserialize)]
+/// Which labs a course has, what each weighs, and what holds for all of them.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// The file format, `course/v1`.
     labrun: Sp<String>,
+    /// Its name.
     id: Sp<String>,
+    /// Its title.
     title: Text,
+    /// Its labs, in their order.
     #[serde(deserialize_with = "each")]
     labs: Vec<Entry>,
+    /// Values for parameters, for every lab that has them.
     #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, Scalar>>")]
     params: Node,
+    /// Whether each student has parameters of their own.
     #[serde(default)]
     personal: bool,
+    /// What becomes of credit for what earlier runs saw.
     #[serde(default, deserialize_with = "lenient")]
     credit: Option<Credit>,
 }
 
-#[derive(Deserialize)]
+/// One lab of the course.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "LabOfCourse")]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    /// The lab's id.
     lab: Sp<String>,
+    /// What all its points together are worth in the course.
     weight: Points,
+    /// Until when it is to be done: `2026-12-01T23:59:00-03:00`.
     #[serde(default, deserialize_with = "lenient")]
     due: Option<Sp<String>>,
 }
 
-#[derive(Deserialize)]
+/// What becomes of credit for what earlier runs saw.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Credit {
+    /// Whether what only the student's own machine says counts, or is shown to the teacher.
     self_reported: SelfReported,
 }
 
+/// The file as a JSON Schema.
+pub fn schema(generator: SchemaGenerator) -> Schema {
+    generator.into_root_schema_for::<File>()
+}
+
 /// What becomes of credit that only the student's own machine speaks of.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum SelfReported {
     /// Its points are earned.

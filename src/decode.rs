@@ -1,8 +1,9 @@
 //! Typed values from nodes, without stopping at the first mistake: what cannot be read is noted at its place and the
 //! rest is read all the same, so that an author sees all mistakes at once.
 
+mod placed;
+
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::de::value::StrDeserializer;
@@ -15,6 +16,10 @@ use serde::{Deserialize, forward_to_deserialize_any};
 use crate::error::{Diagnostic, did_you_mean, suggestion};
 use crate::node::{Key, Node, Tree};
 use crate::source::{Source, Span};
+
+pub use placed::Sp;
+
+use placed::SPANNED;
 
 /// Makes typed values from nodes. A mistake is noted at its place and the rest is read all the same, so that an
 /// author sees all mistakes at once.
@@ -84,38 +89,6 @@ impl Decode {
 
 /// The place of what stands nowhere.
 const NOWHERE: Span = Span { start: usize::MAX, end: usize::MAX };
-
-/// A value and its place, for what is checked after decoding.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sp<T> {
-    /// The value.
-    pub value: T,
-    /// Its place.
-    pub span: Span,
-}
-
-/// The name by which [`Sp`] asks [`At`] for the place of a value.
-const SPANNED: &str = "labrun::Sp";
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sp<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Sp<T>, D::Error> {
-        struct Placed<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Placed<T> {
-            type Value = Sp<T>;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a value with its place")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Sp<T>, A::Error> {
-                let missing = || de::Error::custom("a place");
-                let start = parts.next_element()?.ok_or_else(missing)?;
-                let end = parts.next_element()?.ok_or_else(missing)?;
-                let value = parts.next_element()?.ok_or_else(missing)?;
-                Ok(Sp { value, span: Span { start, end } })
-            }
-        }
-        deserializer.deserialize_tuple_struct(SPANNED, 3, Placed(PhantomData))
-    }
-}
 
 /// Reads a list whose unreadable items are noted and left out.
 pub fn each<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
@@ -413,10 +386,8 @@ impl<'de> Deserializer<'de> for At<'_, '_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self.node.value {
-            Tree::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
+        // A key with nothing after its colon is no way to leave it out.
+        visitor.visit_some(self)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {

@@ -48,6 +48,10 @@ pub mod verification;
 // Many students: pure, like judging.
 pub mod class;
 
+// Writing labs: the formats, for editors; what students are given.
+pub mod handout;
+pub mod schema;
+
 // Testing labs: by their worlds, on disposable machines.
 pub mod selftest;
 

@@ -29,10 +29,12 @@ use crate::vantage::Vantage;
 
 pub use crate::lab::JudgedBy;
 pub use claim::parse_duration;
-pub use personal::personal;
+pub use personal::{Personal, personal};
 pub use settings::{choices, parameters, refuses_setting};
 
-use claim::{FactNames, advice, ask_in_the_name_of, asks_the_student, body, tells_who_says_nothing, time};
+use claim::{
+    FactNames, advice, ask_in_the_name_of, asks_the_student, body, check_mapping, tells_who_says_nothing, time,
+};
 use personal::check_personal;
 
 /// Values for parameters, as typed on the command line.
@@ -417,6 +419,7 @@ impl Planner<'_> {
         }
         let mut library = Decode::new(&source);
         let with = check.with.clone().unwrap_or_default();
+        check_mapping(&with, &mut self.decode);
         let planned = match node::parse(&source) {
             Err(mistake) => {
                 library.mistakes.push(mistake);
@@ -470,9 +473,11 @@ fn leans_on_hidden(check: &PlannedCheck, need: &PlannedCheck) -> bool {
     check.needs.contains(&need.address) && need.hidden_until > check.hidden_until
 }
 
-const ID_FORM: &str = "lower-case letters, digits and `-`, beginning with a letter";
+/// What an id looks like.
+pub const ID_FORM: &str = "lower-case letters, digits and `-`, beginning with a letter";
 
-fn is_id(text: &str) -> bool {
+/// Whether `text` can be the id of a lab, a step or a check.
+pub fn is_id(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }

@@ -3,8 +3,10 @@
 mod check;
 mod class;
 mod handed_in;
+mod handout;
 mod judged;
 mod machine;
+mod new;
 mod regrade;
 mod repository;
 mod selftest;
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::cli::{Cli, Command, Lint, List, ReportArgs};
+use crate::cli::{Cli, Command, Lint, List, ReportArgs, Schema};
 use crate::error::{Diagnostic, Error, counted};
 use crate::library::{Library, read_source};
 use crate::lint;
@@ -28,6 +30,7 @@ use crate::plan::{Settings, personal};
 use crate::points::Points;
 use crate::probe::Stop;
 use crate::render::{FORMATS, Format, Options, Taken};
+use crate::schema::Authored;
 use crate::source::Source;
 use crate::text::Lang;
 use crate::verdict::Report;
@@ -120,6 +123,9 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
         Command::Judge(args) => judged::judge_again(args, environment),
         Command::List(args) => list(args, environment),
         Command::Lint(args) => lint_files(args),
+        Command::New(args) => new::new(args),
+        Command::Handout(args) => handout::handout(args, environment),
+        Command::Schema(args) => schema(&args),
         Command::Helper(args) => {
             match args.machine {
                 Some(home) => sandbox::serve(&home).await,
@@ -169,6 +175,12 @@ fn list(args: List, environment: &Environment) -> Result<ExitCode, Error> {
         }
     }
     write_stdout(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn schema(args: &Schema) -> Result<ExitCode, Error> {
+    let authored = Authored::named(&args.format).expect("the command line knows the same names");
+    write_stdout(&authored.text())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Decode, Sp, each};
@@ -20,7 +20,7 @@ use crate::verdict::Outcome;
 
 pub use gaps::gaps;
 
-use expected::{Names, expected};
+use expected::{Names, expected, outcomes};
 
 /// The value of `labrun:` in a world file.
 pub const WORLDS_FORMAT: &str = "worlds/v1";
@@ -54,7 +54,7 @@ pub struct World {
 }
 
 /// The engines a world is limited to.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Engines {
     /// Their major versions.
@@ -81,7 +81,7 @@ pub struct Act {
 }
 
 /// Who looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum User {
     /// The student.
@@ -101,59 +101,94 @@ pub struct Expected {
     pub advice: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What students may have done, and what each check must then come to.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(extend("oneOf" = [{"required": ["lab"]}, {"required": ["labs"]}]))]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// The file format, `worlds/v1`.
     labrun: Sp<String>,
+    /// The lab they are worlds of.
     #[serde(default)]
     lab: Option<Sp<String>>,
+    /// Instead of `lab`: several labs, all looked at every time.
     #[serde(default)]
     labs: Option<Sp<Vec<Sp<String>>>>,
+    /// Shell functions for every script.
     #[serde(default)]
     prelude: String,
+    /// What checks come to in every world that does not say so itself.
     #[serde(default)]
+    #[schemars(schema_with = "outcomes")]
     expect: Option<Node>,
+    /// The worlds.
     #[serde(deserialize_with = "each")]
     worlds: Vec<Entry>,
 }
 
-#[derive(Deserialize)]
+/// One world.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "World", extend("anyOf" = [{"required": ["expect"]}, {"required": ["then"]}]))]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    /// Its name.
     id: Sp<String>,
+    /// What the student did.
     about: Text,
+    /// The engines it is limited to.
     #[serde(default)]
     engines: Option<Engines>,
+    /// An earlier world whose scripts come first, in the same shell.
     #[serde(default)]
     after: Option<Sp<String>>,
+    /// A script for bash, run as the student at home; it must succeed.
     #[serde(rename = "do", default)]
     script: String,
+    /// How long the script may take, and the look: `5m`.
     #[serde(default)]
     timeout: Option<Sp<String>>,
+    /// Who looks.
     #[serde(rename = "as", default)]
     user: User,
+    /// Further options of the command that looks.
     #[serde(default)]
     check: Vec<String>,
+    /// What the checks come to.
     #[serde(default)]
+    #[schemars(schema_with = "outcomes")]
     expect: Option<Node>,
+    /// What is done and looked at next, on the same machine.
     #[serde(default, deserialize_with = "each")]
     then: Vec<Then>,
 }
 
-#[derive(Deserialize)]
+/// What is done and looked at next, on the same machine.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Then {
+    /// What the student did.
     #[serde(default)]
     about: Option<Text>,
+    /// A script for bash, run as the student at home; it must succeed.
     #[serde(rename = "do", default)]
     script: String,
+    /// How long the script may take, and the look: `5m`.
     #[serde(default)]
     timeout: Option<Sp<String>>,
+    /// Who looks.
     #[serde(rename = "as", default)]
     user: User,
+    /// Further options of the command that looks.
     #[serde(default)]
     check: Vec<String>,
+    /// What the checks come to.
+    #[schemars(schema_with = "outcomes")]
     expect: Node,
+}
+
+/// The file as a JSON Schema.
+pub fn schema(generator: SchemaGenerator) -> Schema {
+    generator.into_root_schema_for::<File>()
 }
 
 /// Reads a world file and plans the labs it names, or says everything that is wrong with one or the other.

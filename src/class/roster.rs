@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::class::table::{self, unless_mistaken};
@@ -96,43 +97,83 @@ pub struct Around<'a> {
     pub refuses_address: fn(&str) -> Option<String>,
 }
 
-#[derive(Deserialize)]
+/// Who is graded, and where what is known of their work comes from.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// The file format, `roster/v1`.
     labrun: Sp<String>,
+    /// The students.
     #[serde(deserialize_with = "each")]
     students: Vec<Student>,
+    /// Until when each lab is to be done, by its id: `2026-12-01T23:59:00-03:00`.
     #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     due: Node,
 }
 
-#[derive(Deserialize)]
+/// One student.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Student {
+    /// What they are called everywhere; also the name of their folder.
+    #[schemars(with = "Typed")]
     id: Node,
+    /// Their name, for people.
     #[serde(default)]
+    #[schemars(with = "Option<Typed>")]
     name: Node,
+    /// Their address, by which Moodle knows them.
     #[serde(default)]
+    #[schemars(with = "Option<Typed>")]
     email: Node,
+    /// Their IDs in learning management systems.
     #[serde(default)]
     lms: Lms,
+    /// The address of their machine.
     #[serde(default)]
+    #[schemars(with = "Option<Typed>")]
     vm: Node,
+    /// The evidence file that they have handed in.
     #[serde(default)]
+    #[schemars(with = "Option<Typed>")]
     evidence: Node,
+    /// The folder with their repository.
     #[serde(default)]
+    #[schemars(with = "Option<Typed>")]
     repository: Node,
+    /// Due times of their own, by lab.
     #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     due: Node,
 }
 
-#[derive(Default, Deserialize)]
+/// Their IDs in learning management systems.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Lms {
+    /// Their ID number in Moodle.
     #[serde(default)]
+    #[schemars(with = "Option<Typed>")]
     moodle: Node,
+    /// Their ID in Canvas.
     #[serde(default)]
+    #[schemars(with = "Option<Typed>")]
     canvas: Node,
+}
+
+/// A single value as it was typed: `00123` keeps its zeros.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is only described")]
+enum Typed {
+    Text(String),
+    Number(f64),
+}
+
+/// The file as a JSON Schema.
+pub fn schema(generator: SchemaGenerator) -> Schema {
+    generator.into_root_schema_for::<File>()
 }
 
 /// A student as the file has them, wherever that is.

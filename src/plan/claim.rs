@@ -32,6 +32,7 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
     }
     let from = check.from.as_ref().and_then(|from| vantage(from, decode)).unwrap_or_default();
     let mut given: Vec<(String, Ask)> = Vec::new();
+    check.given.iter().for_each(|given| check_mapping(given, decode));
     for (key, node) in check.given.iter().flat_map(|given| given.entries()) {
         if given.iter().any(|(name, _)| *name == key.name) {
             decode.mistake(key.span, format!("duplicate key `{}`", key.name), None);
@@ -128,6 +129,13 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
         decode.mistake(said.span, "nothing in this check is asked from there", help);
     }
     Some(planned)
+}
+
+/// Notes what is no mapping where only the entries of one are read; nothing at all is an empty one.
+pub(super) fn check_mapping(node: &Node, decode: &mut Decode) {
+    if !matches!(node.value, Tree::Map(_) | Tree::Null) {
+        decode.mistake(node.span, format!("expected a mapping, found {}", node.kind()), None);
+    }
 }
 
 /// Where a probe stands: what is said beside it, else what is said of its check.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -14,12 +15,15 @@ use crate::source::Source;
 use crate::plan::settings::part;
 
 /// How a parameter is made of a student's id: a number of a range, behind a prefix if there is one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Personal {
+pub struct Personal {
+    /// What stands before the number.
     #[serde(default)]
     prefix: Option<String>,
+    /// The least number.
     from: u32,
+    /// The largest.
     to: u32,
 }
 

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -12,7 +13,7 @@ use crate::probe::{Context, Probe, Word, quote};
 use crate::student::{self, File};
 
 /// Looks up an answer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     /// The question.
@@ -26,7 +27,7 @@ pub struct Answer {
 }
 
 /// The name of a question or of a lab.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, JsonSchema)]
 pub struct Id(String);
 
 impl<'de> Deserialize<'de> for Id {
@@ -41,7 +42,7 @@ impl<'de> Deserialize<'de> for Id {
 }
 
 /// What there is to choose from.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, JsonSchema)]
 pub struct Options(Vec<String>);
 
 impl<'de> Deserialize<'de> for Options {

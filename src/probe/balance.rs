@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hyper::Uri;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::evidence::{Facts, Unobserved};
@@ -39,7 +40,7 @@ const SETTLE: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(300), Duration::from_millis(500)];
 
 /// Sends requests, and looks where they arrive.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Balance {
     /// Whom: the place that shares the requests out.
@@ -55,7 +56,7 @@ pub struct Balance {
 }
 
 /// The instances' names.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<String>")]
 pub struct Backends(Vec<String>);
 
@@ -75,7 +76,7 @@ impl TryFrom<Vec<String>> for Backends {
 }
 
 /// How many separate requests.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "u16")]
 pub struct Requests(u16);
 
@@ -94,7 +95,7 @@ impl TryFrom<u16> for Requests {
 }
 
 /// A path with a place for the text that tells requests apart.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct Path(String);
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::evidence::secrets::masked;
@@ -15,7 +16,7 @@ use crate::vm::{self, End, Output};
 const KEPT: usize = 64 << 10;
 
 /// Runs a program.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// The program and its arguments, one by one; no shell reads them.

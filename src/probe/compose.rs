@@ -7,6 +7,7 @@ mod found;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -31,7 +32,7 @@ const ERROR: usize = 2000;
 const MANY: usize = 20;
 
 /// Reads a compose file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compose {
     /// Where it lies: a file or its folder, absolute or in the student's home (`~/lab4`).

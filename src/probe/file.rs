@@ -6,6 +6,7 @@ mod archive;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -31,7 +32,7 @@ const CONTENT: usize = 1 << 20;
 const KERNEL: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 /// Looks at what lies at a path.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// The path, absolute.

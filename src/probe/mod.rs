@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -75,7 +76,7 @@ pub static KINDS: &[Kind] = &[
 
 /// How one thing is observed: the type is the probe's arguments, as written in a lab.
 #[async_trait]
-pub trait Probe: DeserializeOwned + Send + Sync {
+pub trait Probe: DeserializeOwned + JsonSchema + Send + Sync {
     /// The word users write.
     const NAME: &'static str;
     /// The facts it reports, each with one line on what it is; the contract of expectations.
@@ -129,6 +130,8 @@ pub struct Kind {
     pub limit: Duration,
     /// Reports every mistake in arguments as written in a lab.
     pub check_args: fn(&Node, &mut Decode),
+    /// What its arguments look like, and what it is good for, as a JSON Schema.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
     options: fn(&Value, &str) -> Option<Vec<String>>,
     command: fn(&Value) -> String,
     observe: for<'a> fn(Value, &'a Context<'a>) -> BoxFuture<'a, Result<Facts, Unobserved>>,
@@ -146,6 +149,7 @@ impl Kind {
             check_args: |node, decode| {
                 decode.decode::<P>(node);
             },
+            schema: |generator| P::json_schema(generator),
             options: |args, fact| Some(P::deserialize(args).ok()?.options(fact)?.to_vec()),
             command: |args| P::deserialize(args).map(|probe| probe.command()).unwrap_or_default(),
             observe: |args, cx| {

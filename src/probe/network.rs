@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use crate::probe::{Context, Probe, Sheet, quote};
 const MANY: usize = 200;
 
 /// Looks at one network.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// The exact name of a network, or compose's name for it (without the project).

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ const WITHOUT: Duration = Duration::from_secs(60);
 const SHUNNED: Duration = Duration::from_secs(12);
 
 /// Stops containers one at a time, and asks the service that they make up.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
     /// The containers, by compose service or exact name.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -28,7 +29,7 @@ const WORDS: usize = 100;
 const KEPT: usize = 15;
 
 /// Looks at processes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Processes {
     /// A compose service (while it runs) or the exact name of a container; all of the VM where none is named.

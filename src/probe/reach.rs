@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FA
 use crate::vantage::Endpoint;
 
 /// Tries to connect.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reach {
     /// Whom: `localhost:PORT`, `outward:PORT`, `container/NAME:PORT` or `HOST:PORT`.

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
@@ -34,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const ERROR: usize = 1000;
 
 /// Makes a database's container anew, and looks whether its data is still there.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recreate {
     /// The container, by compose service or exact name.

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -24,7 +25,7 @@ const GATEWAY: u16 = 0x2;
 const REJECT: u16 = 0x200;
 
 /// Looks at the routes of a network namespace.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Routes {
     /// A compose service (while it runs) or the exact name of a container; the VM itself where none is named.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ const MANY: usize = 100;
 const WORDS: usize = 2000;
 
 /// Brings a compose file up from nothing, beside whatever runs.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Up {
     /// Where it lies, as `compose` takes it.
@@ -49,6 +50,7 @@ pub struct Up {
     pub ports: Vec<u16>,
     /// How long they may take until they answer, once compose is done; a minute unless said otherwise.
     #[serde(default = "a_minute", deserialize_with = "duration")]
+    #[schemars(with = "String")]
     pub wait: Duration,
 }
 

@@ -1,6 +1,7 @@
 //! A volume as the engine lists it, and the containers that mount it, running or not.
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use crate::probe::{Context, Probe, Sheet, quote, text_fact};
 const MANY: usize = 200;
 
 /// Looks at one volume.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Volume {
     /// The exact name of a volume, or compose's name for it (without the project).

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{Schema, SchemaGenerator, json_schema};
+
 use crate::decode::Decode;
 use crate::error::suggestion;
 use crate::node::{Key, Node, Tree};
@@ -173,4 +175,30 @@ fn one(node: &Node, names: &Names, decode: &mut Decode) -> Option<Option<Expecte
         decode.mistake(node.span, "not an outcome", Some(help));
     }
     Some(Some(Expected { outcome: outcome?, advice }))
+}
+
+/// What checks come to, as a JSON Schema.
+pub fn outcomes(_: &mut SchemaGenerator) -> Schema {
+    let words = Outcome::ALL.map(Outcome::word);
+    let bare: Vec<&str> = words.into_iter().filter(|word| *word != Outcome::Fail.word()).chain(["any"]).collect();
+    json_schema!({
+        "type": ["object", "null"],
+        "properties": {OTHERWISE: {"description": "everything that no other key speaks of"}},
+        "additionalProperties": {
+            "anyOf": [
+                {"enum": bare},
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "propertyNames": {"enum": words},
+                    "properties": {
+                        "fail": {"description": "the hint that must be shown"},
+                        "pass": {"description": "the note that must be shown"},
+                    },
+                    "additionalProperties": {"type": "string"},
+                },
+            ],
+        },
+    })
 }

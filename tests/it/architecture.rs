@@ -89,11 +89,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("verification", &["evidence", "plan", "text", "verdict"]),
     ("signature", &[]),
+    // Writing labs.
+    ("handout", &["plan", "points", "reference", "render", "text"]),
+    ("schema", &["class", "course", "expect", "lab", "plan", "probe", "schema", "vantage", "worlds"]),
     // Testing labs.
     ("selftest", &["plan", "render", "selftest", "text", "verdict", "vm", "worlds"]),
     // The edge.
     ("journal", &["evidence", "memory", "plan", "verdict"]),
-    ("cli", &["class", "cli", "library", "plan", "render", "student", "text", "vm"]),
+    ("cli", &["class", "cli", "library", "plan", "render", "schema", "student", "text", "vm"]),
     (
         "run/repository",
         &["cli", "engine", "error", "evidence", "observe", "probe", "repository", "run", "student", "text", "vm"],
@@ -106,6 +109,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "course",
             "error",
             "evidence",
+            "handout",
             "journal",
             "judge",
             "library",
@@ -118,6 +122,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "reference",
             "render",
             "run",
+            "schema",
             "selftest",
             "signature",
             "source",

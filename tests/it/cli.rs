@@ -60,7 +60,10 @@ fn case(name: &str) -> PathBuf {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["", "check", "submit", "verify", "judge", "class", "regrade", "list", "lint", "selftest"] {
+    for command in [
+        "", "check", "submit", "verify", "judge", "class", "regrade", "list", "lint", "new", "schema", "handout",
+        "selftest",
+    ] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = labrun(&args);
         assert!(output.status.success() && output.stderr.is_empty());

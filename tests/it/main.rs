@@ -2,6 +2,7 @@
 //! run only when `make test` sets `LABRUN_WORLD`; `browser` needs a browser, and `LABRUN_BROWSER`.
 
 mod architecture;
+mod authored;
 mod authoring;
 mod balance;
 mod browser;
@@ -13,8 +14,10 @@ mod evidence;
 mod faults;
 mod formats;
 mod github;
+mod handout;
 mod isolation;
 mod looks;
+mod new;
 mod opt_in;
 mod render;
 mod replay;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 use regex::{Regex, RegexBuilder};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -18,8 +19,8 @@ const FOLLOWED: u8 = 10;
 /// How many values one step takes along at the most.
 const CAPTURES: usize = 10;
 
-/// A look, as written. One request is a sequence of one step.
-#[derive(Debug, Deserialize)]
+/// Asks a web server: one request, or the steps of a sequence.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 pub struct Http {
     /// Whom it asks.
@@ -32,21 +33,29 @@ pub struct Http {
     pub once: Option<Once>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    /// Whom: `localhost:PORT`, `outward:PORT`, `container/NAME:PORT` or `HOST:PORT`.
     to: Endpoint,
+    /// The path, with its query if any; `/` unless said otherwise.
     path: Option<Template>,
+    /// `GET` unless said otherwise.
     method: Option<Method>,
+    /// Headers to send besides labrun's own; `host` replaces the one made from the address.
     #[serde(default)]
     headers: BTreeMap<Name, Template>,
+    /// How many redirects are followed, as far as they stay with the same host and port.
     follow: Option<Follow>,
+    /// Instead of one request: several, in order, which keep cookies.
     steps: Option<Vec<Step>>,
+    /// When it must not be asked again.
     once: Option<Once>,
 }
 
 /// One request of a sequence.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Request")]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// The path, with its query if any; `/` unless said otherwise.
@@ -70,7 +79,7 @@ pub struct Step {
 }
 
 /// How a request acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// The answer with its body.
@@ -97,7 +106,7 @@ impl Method {
 }
 
 /// How many redirects are followed.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(try_from = "u8")]
 pub struct Follow(pub u8);
 
@@ -110,7 +119,7 @@ impl TryFrom<u8> for Follow {
 }
 
 /// The name of a header.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub struct Name(pub String);
 
@@ -126,8 +135,9 @@ impl TryFrom<String> for Name {
 }
 
 /// A regular expression.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub struct Pattern(pub Regex);
 
 impl TryFrom<String> for Pattern {
@@ -140,8 +150,9 @@ impl TryFrom<String> for Pattern {
 }
 
 /// Where in an answer a value for later steps is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenCapture")]
+#[schemars(with = "WrittenCapture")]
 pub enum Capture {
     /// What the one group of a regular expression matches in the body.
     Body(Regex),
@@ -149,7 +160,7 @@ pub enum Capture {
     Header(Name),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenCapture {
     body: Option<Pattern>,
@@ -170,7 +181,7 @@ impl TryFrom<WrittenCapture> for Capture {
 }
 
 /// A sequence that must not be repeated when it failed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
     /// What it is once for, such as a container's id.
@@ -180,7 +191,7 @@ pub struct Once {
 }
 
 /// What must hold of an answer; each part that is named.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unless {
     /// Its status.
@@ -284,7 +295,7 @@ impl Http {
 }
 
 /// A text in which `@{name}` stands for what an earlier step captured; `@@{` is a plain `@{`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Template(pub String);
 
