@@ -32,10 +32,9 @@ pub use bollard::container::PathStatResponse as PathStat;
 pub use hands::{Hands, Owner};
 pub use listed::{ComposeLabels, Listed};
 pub use logs::Printed;
-pub use names::{Resolution, published_port};
+pub use names::{Candidate, Resolution, choose, pick, published_port};
 
 use listed::listed;
-use names::{Candidate, choose, pick};
 
 pub use inspected::{Attachment, ContainerState, Mounted, Published, clean_path, is_generated_name, to_the_second};
 

@@ -1,5 +1,6 @@
 //! Plan + evidence → report. Pure and total: the same evidence always gives the same report, without the machine.
 
+mod glances;
 mod sights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,9 @@ use serde_json::Value;
 
 use crate::evidence::{Cause, CourseFacts, CreditSource, Evidence, Facts, Observation, OptIn, RUN, Seen};
 use crate::expect::Truth;
+use crate::judge::glances::{CONTROL, glances};
 use crate::judge::sights::{Leaning, sights};
+use crate::picture::{Details, Glance, picture};
 use crate::plan::{Ask, JudgedBy, Plan, PlannedAdvice, PlannedCheck, PlannedStep, PlannedWord};
 use crate::reference::Scope;
 use crate::student::MAX_ANSWER;
@@ -25,7 +28,9 @@ pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
     let run = evidence.run_facts();
     let answers = Answers { looked: Some(&evidence.looked), ..Answers::of(&evidence.observations, &run) };
     let answers = Answers { withheld: what_answers_are_compared_with(plans, &answers), ..answers };
-    let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, evidence)).collect();
+    let mut seen = Vec::new();
+    let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, evidence, &mut seen)).collect();
+    let drawn = |inventory| picture(inventory, &seen, details(plans, &labs));
     Report {
         format: verdict::FORMAT.to_owned(),
         labrun: env!("CARGO_PKG_VERSION").to_owned(),
@@ -37,6 +42,7 @@ pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
         outcome: worst(labs.iter().map(|lab| lab.outcome)),
         points: Score::sum(labs.iter().map(|lab| &lab.points)),
         course: evidence.course.as_ref().and_then(|course| whole_course(course, plans, &labs)),
+        picture: evidence.docker.as_ref().map(drawn),
         labs,
     }
 }
@@ -53,6 +59,16 @@ fn whole_course(course: &CourseFacts, plans: &[Plan], labs: &[LabResult]) -> Opt
     });
     let scaled: Vec<Score> = scaled.collect::<Option<_>>()?;
     Some(CourseResult { id: course.id.clone(), title: course.title.clone(), points: Score::sum(&scaled) })
+}
+
+/// What the picture may tell: a lab may ask the student for it.
+fn details(plans: &[Plan], labs: &[LabResult]) -> Details {
+    let is_asked = |check: &&PlannedCheck| check.word.is_some() && check.judged_by.is_none();
+    let mut asked = plans.iter().flat_map(Plan::checks).filter(is_asked);
+    let checks = || labs.iter().flat_map(|lab| &lab.steps).flat_map(|step| &step.checks);
+    let is_told =
+        |asked: &PlannedCheck| checks().any(|check| check.address == asked.address && check.outcome == Outcome::Pass);
+    if asked.all(is_told) { Details::Told } else { Details::Withheld }
 }
 
 /// What another look at a check could be good for.
@@ -224,7 +240,7 @@ impl<'e> Look<'e> {
         let mut twin = Look::new();
         twin.scope.given.clone_from(&self.scope.given);
         twin.scope.unseen.clone_from(&self.scope.unseen);
-        twin.scope.own = twin.put(Some("control"), ask, answers, round);
+        twin.scope.own = twin.put(Some(CONTROL), ask, answers, round);
         self.until = self.until.min(twin.until);
         self.leaned_on.append(&mut twin.leaned_on);
         match twin.finding {
@@ -298,10 +314,10 @@ fn decisive<'e>(check: &'e PlannedCheck, answers: &Answers<'e>) -> Look<'e> {
     look
 }
 
-fn judge_lab(plan: &Plan, answers: &Answers, evidence: &Evidence) -> LabResult {
+fn judge_lab<'e>(plan: &'e Plan, answers: &Answers<'e>, evidence: &Evidence, seen: &mut Vec<Glance<'e>>) -> LabResult {
     let mut known: BTreeMap<String, Outcome> = BTreeMap::new();
     let steps: Vec<StepResult> =
-        plan.steps.iter().map(|step| judge_step(step, answers, evidence, &mut known)).collect();
+        plan.steps.iter().map(|step| judge_step(step, answers, evidence, &mut known, seen)).collect();
     LabResult {
         id: plan.id.clone(),
         title: plan.title.clone(),
@@ -313,11 +329,12 @@ fn judge_lab(plan: &Plan, answers: &Answers, evidence: &Evidence) -> LabResult {
     }
 }
 
-fn judge_step(
-    step: &PlannedStep,
-    answers: &Answers,
+fn judge_step<'e>(
+    step: &'e PlannedStep,
+    answers: &Answers<'e>,
     evidence: &Evidence,
     known: &mut BTreeMap<String, Outcome>,
+    seen: &mut Vec<Glance<'e>>,
 ) -> StepResult {
     let mut points = Score::default();
     let mut checks: Vec<CheckResult> = Vec::new();
@@ -329,10 +346,13 @@ fn judge_step(
             checks.push(result);
             continue;
         }
-        let live = judge_check(check, answers, evidence, known);
+        let look = decisive(check, answers);
+        let leaned_on = look.leaned_on.clone();
+        let live = judge_check(check, look, answers, evidence, known);
         // What needs it needs it now: credit is for what was done, not a thing to build on.
         known.insert(live.address.clone(), live.outcome);
         let result = with_credit(live, evidence);
+        seen.extend(glances(check, &leaned_on, &answers.withheld, &result));
         points.count(result.outcome, result.points, result.bonus);
         checks.push(result);
     }
@@ -347,11 +367,11 @@ fn judge_step(
 
 fn judge_check(
     check: &PlannedCheck,
+    look: Look,
     answers: &Answers,
     evidence: &Evidence,
     known: &BTreeMap<String, Outcome>,
 ) -> CheckResult {
-    let look = decisive(check, answers);
     let mut result = CheckResult {
         address: check.address.clone(),
         claim: check.claim.clone(),

@@ -41,6 +41,7 @@ pub mod repository;
 
 // Judging and showing: pure.
 pub mod judge;
+pub mod picture;
 pub mod render;
 pub mod verdict;
 pub mod verification;

@@ -1,5 +1,7 @@
 //! The result shape: `labrun/report/v1`. Plain data that every renderer reads; texts stay in both languages.
 
+pub mod picture;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +10,7 @@ use crate::evidence::{Cause, CourseFacts, CreditSource, Facts, Machine};
 use crate::points::Points;
 use crate::text::Text;
 use crate::vantage::Vantage;
+use crate::verdict::picture::Picture;
 
 /// The value of [`Report::format`].
 pub const FORMAT: &str = "labrun/report/v1";
@@ -38,6 +41,9 @@ pub struct Report {
     /// What the labs come to together, if all of the course are there as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub course: Option<CourseResult>,
+    /// What there was on the machine, and who reached whom, to be drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Picture>,
     /// One entry per lab, in the order asked for.
     pub labs: Vec<LabResult>,
 }

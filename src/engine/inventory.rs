@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard::models::{MountPoint, Network as ListedNetwork};
 use futures_util::future::try_join3;
 
-use crate::engine::{Engine, Listed, Published, VolumeState, clean_path};
+use crate::engine::{Engine, Listed, Published, VolumeState, clean_path, gateway};
 use crate::evidence::Unobserved;
 use crate::evidence::inventory::{
-    Container, End, Inventory, LONG, MANY_CONTAINERS, MANY_NETWORKS, MANY_OF_ONE, MANY_VOLUMES, More, Mount, Network,
-    Port, Volume,
+    Container, End, Inventory, LONG, MANY_CONTAINERS, MANY_NETWORKS, MANY_OF_ONE, MANY_VOLUMES, More, Mount, MountKind,
+    Network, Port, Volume,
 };
 use crate::evidence::secrets::masked;
 
@@ -88,14 +88,20 @@ fn mount(point: &MountPoint) -> Mount {
     let kind = point.typ.as_deref().filter(|kind| !kind.is_empty());
     Mount {
         destination: short(&clean_path(point.destination.as_deref().unwrap_or_default())),
-        kind: short(kind.unwrap_or(if name.is_some() { "volume" } else { "bind" })),
+        kind: match kind {
+            Some("volume") => MountKind::Volume,
+            Some("bind") => MountKind::Bind,
+            Some(_) => MountKind::Other,
+            None if name.is_some() => MountKind::Volume,
+            None => MountKind::Bind,
+        },
         source: name.or(path).map(short),
         read_only: !point.rw.unwrap_or(true),
     }
 }
 
 fn network(listed: &ListedNetwork) -> Network {
-    let ranges = listed.ipam.iter().flat_map(|ipam| &ipam.config).flatten();
+    let ranges = || listed.ipam.iter().flat_map(|ipam| &ipam.config).flatten().take(MANY_OF_ONE);
     Network {
         name: short(listed.name.as_deref().unwrap_or_default()),
         label: listed
@@ -105,7 +111,8 @@ fn network(listed: &ListedNetwork) -> Network {
             .map(|name| short(name)),
         driver: listed.driver.as_deref().map(short),
         internal: listed.internal.unwrap_or_default(),
-        subnets: ranges.filter_map(|range| range.subnet.as_deref()).take(MANY_OF_ONE).map(short).collect(),
+        subnets: ranges().filter_map(|range| range.subnet.as_deref()).map(short).collect(),
+        gateways: ranges().filter_map(gateway).collect(),
     }
 }
 
@@ -184,7 +191,7 @@ mod tests {
                     ],
                 }],
                 "networks": [{"name": "p_internal", "label": "internal", "driver": "bridge", "internal": true,
-                    "subnets": ["172.19.0.0/16"]}],
+                    "subnets": ["172.19.0.0/16"], "gateways": ["172.19.0.1"]}],
                 "volumes": [{"name": "p_ams-vol", "label": "ams-vol"}],
             })
         );

@@ -31,6 +31,62 @@ pub struct Inventory {
     pub more: More,
 }
 
+impl Inventory {
+    /// The same within the bounds that labrun keeps, whoever wrote it.
+    pub fn bounded(mut self) -> Inventory {
+        let over = cut(&mut self.containers, MANY_CONTAINERS);
+        self.more.containers = self.more.containers.saturating_add(over);
+        let over = cut(&mut self.networks, MANY_NETWORKS);
+        self.more.networks = self.more.networks.saturating_add(over);
+        let over = cut(&mut self.volumes, MANY_VOLUMES);
+        self.more.volumes = self.more.volumes.saturating_add(over);
+        let optional = |text: &mut Option<String>| text.iter_mut().for_each(shorten);
+        for one in &mut self.containers {
+            [&mut one.name, &mut one.state].into_iter().for_each(shorten);
+            [&mut one.service, &mut one.image].into_iter().for_each(optional);
+            cut(&mut one.networks, MANY_OF_ONE);
+            cut(&mut one.ports, MANY_OF_ONE);
+            cut(&mut one.mounts, MANY_OF_ONE);
+            for end in &mut one.networks {
+                shorten(&mut end.network);
+                optional(&mut end.address);
+            }
+            for port in &mut one.ports {
+                cut(&mut port.host_ips, MANY_OF_ONE);
+                port.host_ips.iter_mut().chain([&mut port.protocol]).for_each(shorten);
+            }
+            for mount in &mut one.mounts {
+                shorten(&mut mount.destination);
+                optional(&mut mount.source);
+            }
+        }
+        for one in &mut self.networks {
+            cut(&mut one.subnets, MANY_OF_ONE);
+            cut(&mut one.gateways, MANY_OF_ONE);
+            one.subnets.iter_mut().chain(&mut one.gateways).chain([&mut one.name]).for_each(shorten);
+            [&mut one.label, &mut one.driver].into_iter().for_each(optional);
+        }
+        for one in &mut self.volumes {
+            shorten(&mut one.name);
+            optional(&mut one.label);
+        }
+        self
+    }
+}
+
+/// Cuts a list, and says by how much.
+fn cut<T>(list: &mut Vec<T>, most: usize) -> usize {
+    let over = list.len().saturating_sub(most);
+    list.truncate(most);
+    over
+}
+
+fn shorten(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(LONG) {
+        text.truncate(end);
+    }
+}
+
 /// How many things there were beyond those that were kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -114,15 +170,28 @@ pub struct Port {
 pub struct Mount {
     /// Where, as a clean absolute path.
     pub destination: String,
-    /// `volume`, `bind`, …
+    /// What it is.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: MountKind,
     /// The volume's name, or the path on the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Whether the container may only read there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MountKind {
+    /// A volume.
+    #[default]
+    Volume,
+    /// A file or folder of the machine.
+    Bind,
+    /// A file system in memory, or what else an engine has.
+    Other,
 }
 
 /// A network.
@@ -143,6 +212,9 @@ pub struct Network {
     /// Its subnets, as configured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subnets: Vec<String>,
+    /// The machine's own IPv4 addresses on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<String>,
 }
 
 /// A volume.

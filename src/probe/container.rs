@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::engine::{ContainerState, Resolution};
 use crate::evidence::secrets::masked;
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, quote_container};
+use crate::probe::{Context, Probe, Sheet, Thing, quote_container};
 
 /// How many of anything a container has are reported.
 const MANY: usize = 200;
@@ -58,6 +58,10 @@ impl Probe for Container {
         ("auto_remove", "whether it is removed when it ends (`--rm`)"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Container(self.name.clone())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let found = cx.engine.container(&self.name).await?;

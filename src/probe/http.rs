@@ -17,7 +17,7 @@ use crate::evidence::{Facts, Unobserved};
 use crate::probe::http::args::{Method, Unless};
 use crate::probe::http::once::{Leave, Record};
 use crate::probe::http::sequence::{LOCATION, Sequence};
-use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, NAMESPACE_FACT, Probe, Sheet, quote, shell_host};
+use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, NAMESPACE_FACT, Probe, Sheet, Thing, quote, shell_host};
 use crate::vantage::Host;
 
 pub use args::Http;
@@ -60,6 +60,10 @@ impl Probe for Http {
             "location_path":null,"location_inside":null,"path":"/","title":null,"body":null,"body_bytes":null,
             "steps":[],"finished":false,"recalled_at":null,"truncated":[]}"#,
     );
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Endpoint(self.to.clone())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         cx.take_place().await?;

@@ -22,6 +22,7 @@ mod recreate;
 mod routes;
 mod shell;
 mod sockets;
+mod thing;
 mod up;
 mod volume;
 
@@ -49,6 +50,7 @@ use crate::vm::{self, ByteStream, DialError, Place, Vm};
 pub use compose::complaint;
 pub use consent::{Consent, Stop, repair};
 pub use shell::{quote, quote_container, shell_host};
+pub use thing::Thing;
 
 /// Every kind of probe, in the order of the reference page.
 pub static KINDS: &[Kind] = &[
@@ -97,6 +99,11 @@ pub trait Probe: DeserializeOwned + JsonSchema + Send + Sync {
         None
     }
 
+    /// What on the machine a look is about.
+    fn things(&self) -> Vec<Thing> {
+        Vec::new()
+    }
+
     /// Looks. Everything read is bounded in size and time.
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved>;
 
@@ -134,6 +141,7 @@ pub struct Kind {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     options: fn(&Value, &str) -> Option<Vec<String>>,
     command: fn(&Value) -> String,
+    things: fn(&Value) -> Vec<Thing>,
     observe: for<'a> fn(Value, &'a Context<'a>) -> BoxFuture<'a, Result<Facts, Unobserved>>,
 }
 
@@ -152,6 +160,7 @@ impl Kind {
             schema: |generator| P::json_schema(generator),
             options: |args, fact| Some(P::deserialize(args).ok()?.options(fact)?.to_vec()),
             command: |args| P::deserialize(args).map(|probe| probe.command()).unwrap_or_default(),
+            things: |args| P::deserialize(args).map(|probe| probe.things()).unwrap_or_default(),
             observe: |args, cx| {
                 Box::pin(async move {
                     let probe = P::deserialize(args).map_err(|error| {
@@ -181,6 +190,11 @@ impl Kind {
     /// What there is to choose from with `args`, if `fact` is a choice.
     pub fn options(&self, args: &Value, fact: &str) -> Option<Vec<String>> {
         (self.options)(args, fact)
+    }
+
+    /// What on the machine a look with `args` is about, by the names that those give it.
+    pub fn things(&self, args: &Value) -> Vec<Thing> {
+        (self.things)(args)
     }
 
     /// Whether it reaches something over a network, so that it matters where it stands. What does not is always

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{ContainerState, Mounted, Resolution, VolumeState, clean_path};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, quote, quote_container};
+use crate::probe::{Context, Probe, Sheet, Thing, quote, quote_container};
 
 /// How many mounts elsewhere are reported.
 const MANY: usize = 100;
@@ -49,6 +49,10 @@ impl Probe for Mount {
         ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Container(self.container.clone())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let found = cx.engine.container(&self.container).await?;

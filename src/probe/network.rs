@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::engine::{Listed, NetworkState, Resolution};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, Thing, quote};
 
 /// How many containers or subnets are reported.
 const MANY: usize = 200;
@@ -37,6 +37,10 @@ impl Probe for Network {
         ("containers", "the running containers on it: a list of {name, service, address}"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Network(self.name.clone())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         Ok(facts(&cx.engine.network(&self.name).await?, cx.engine.containers().await?))

@@ -13,7 +13,7 @@ use crate::evidence::{Facts, OptIn, Unobserved};
 use crate::probe::consent::AtWork;
 use crate::probe::http::Http;
 use crate::probe::recreate::gone_when_stopped;
-use crate::probe::{Context, Probe, Sheet, quote, shell_host};
+use crate::probe::{Context, Probe, Sheet, Thing, quote, shell_host};
 use crate::text::Text;
 use crate::vantage::Endpoint;
 
@@ -83,6 +83,11 @@ impl Probe for Outage {
     ];
     const OPT_IN: Option<OptIn> = Some(OptIn::Disruptive);
     const LIMIT: Duration = Duration::from_secs(420);
+
+    fn things(&self) -> Vec<Thing> {
+        let stopped = self.containers.iter().cloned().map(Thing::Container);
+        stopped.chain([Thing::Endpoint(self.to.clone())]).collect()
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let mut sheet = Sheet::default();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::engine::Listed;
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet};
+use crate::probe::{Context, Probe, Sheet, Thing};
 
 /// How many containers are reported.
 const MANY: usize = 200;
@@ -63,6 +63,10 @@ impl Probe for Port {
         ("local", "where it is to be dialled on the machine itself: `address`, or the loopback it is published on"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Port(self.number, self.protocol.word().to_owned())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let mut facts = facts(cx.engine.containers().await?, self.number, self.protocol);

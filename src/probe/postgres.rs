@@ -17,7 +17,9 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, Sheet, quote, shell_host};
+use crate::probe::{
+    ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, Sheet, Thing, quote, shell_host,
+};
 use crate::vantage::Endpoint;
 use crate::vm::{Bounded, ByteStream, Meter};
 
@@ -91,6 +93,10 @@ impl Probe for Postgres {
             "server_version":null,"data_directory":null,"system_identifier":null,"initialized_at":null,
             "database":null,"rows":null,"query_error":null,"truncated":[]}"#,
     );
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Endpoint(self.to.clone())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let mut talk = Talk::default();

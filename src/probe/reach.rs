@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, shell_host};
+use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, Thing, shell_host};
 use crate::vantage::Endpoint;
 
 /// Tries to connect.
@@ -26,6 +26,10 @@ impl Probe for Reach {
     const FACTS: &'static [(&'static str, &'static str)] =
         &[CONNECTION_FACT, ADDRESS_FACT, ("ip", "the IP address in it, without the port, or null"), NAMESPACE_FACT];
     const NOTHING_REACHED: Option<&'static str> = Some(r#"{"connection":"timed_out","address":null,"ip":null}"#);
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Endpoint(self.to.clone())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let (Dialled::Connected { mut facts, .. } | Dialled::Not(mut facts)) = cx.dial(&self.to).await?;

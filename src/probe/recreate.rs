@@ -14,7 +14,7 @@ use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 use crate::engine::{Engine, Hands, Resolution};
 use crate::evidence::{Cause, Facts, OptIn, Unobserved};
 use crate::probe::consent::AtWork;
-use crate::probe::{Context, Dialled, Probe, Sheet, quote};
+use crate::probe::{Context, Dialled, Probe, Sheet, Thing, quote};
 use crate::text::Text;
 use crate::vantage::{Endpoint, Host};
 use crate::vm::Bounded;
@@ -76,6 +76,10 @@ impl Probe for Recreate {
     ];
     const OPT_IN: Option<OptIn> = Some(OptIn::Disruptive);
     const LIMIT: Duration = Duration::from_secs(90);
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Container(self.container.clone())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let mut sheet = Sheet::default();

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::engine::{Listed, Resolution, VolumeState};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, quote, text_fact};
+use crate::probe::{Context, Probe, Sheet, Thing, quote, text_fact};
 
 /// How many containers or labels are reported.
 const MANY: usize = 200;
@@ -39,6 +39,10 @@ impl Probe for Volume {
         ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+
+    fn things(&self) -> Vec<Thing> {
+        vec![Thing::Volume(self.name.clone())]
+    }
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         Ok(facts(&cx.engine.volume(&self.name).await?, cx.engine.containers().await?))

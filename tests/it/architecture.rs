@@ -64,8 +64,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("probe/", &["engine", "evidence", "memory", "probe", "student", "vantage", "vm"]),
     ("observe", &["course", "engine", "evidence", "judge", "memory", "plan", "probe", "reference", "student", "vm"]),
     // Judging and showing.
-    ("verdict", &["evidence", "points", "text", "vantage"]),
-    ("judge", &["evidence", "expect", "judge", "plan", "reference", "student", "text", "vantage", "verdict"]),
+    ("verdict", &["evidence", "points", "text", "vantage", "verdict"]),
+    (
+        "judge",
+        &["evidence", "expect", "judge", "picture", "plan", "reference", "student", "text", "vantage", "verdict"],
+    ),
+    ("picture", &["engine", "evidence", "picture", "probe", "vantage", "verdict"]),
     ("render/", &["evidence", "points", "render", "text", "vantage", "verdict"]),
     // Many students.
     (
@@ -209,6 +213,7 @@ const RESERVED: &[Reserved] = &[
 /// The files that must work for every kind of probe and every format there will ever be.
 const GENERIC: &[&str] = &[
     "judge",
+    "picture",
     "expect",
     "plan",
     "lab",
