@@ -1,6 +1,7 @@
 //! The report as one self-contained page: no network, both languages, no script needed to read it.
 //! Here the report becomes what the template shows, word for word; the template only places it.
 
+mod drawing;
 mod sights;
 mod timeline;
 
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tera::{Context, Tera};
 
 use crate::points::Points;
+use crate::render::html::drawing::{Drawing, drawing};
 use crate::render::html::sights::{Sight, sight};
 use crate::render::html::timeline::{Timeline, timeline};
 use crate::render::{
@@ -22,13 +24,14 @@ use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score, StepR
 
 /// Escaping goes by the template's name: it must end in `.html`.
 const NAME_OF_TEMPLATE: &str = "report.html";
-const STYLE: &str = include_str!("../../templates/report.css");
+const STYLE: &str = concat!(include_str!("../../templates/report.css"), include_str!("../../templates/drawing.css"));
 const SCRIPT: &str = concat!(include_str!("../../templates/page.js"), include_str!("../../templates/report.js"));
 
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();
     tera.add_raw_templates([
         ("words.html", include_str!("../../templates/words.html")),
+        ("drawing.html", include_str!("../../templates/drawing.html")),
         (NAME_OF_TEMPLATE, include_str!("../../templates/report.html")),
     ])
     .expect("the built-in templates are parsed by every test of this format");
@@ -74,6 +77,7 @@ struct Page {
     missing: Vec<Link>,
     course: Option<Course>,
     advice: Text,
+    drawing: Option<Drawing>,
     labs: Vec<Lab>,
     timeline: Option<Timeline>,
 }
@@ -193,6 +197,7 @@ fn page(report: &Report) -> Page {
             .as_ref()
             .map(|course| Course { title: name(&course.title), score: tally(&course.points) }),
         advice: prose(&advice(report)),
+        drawing: drawing(report),
         labs: report.labs.iter().map(|lab| self::lab(report, lab)).collect(),
         timeline: timeline(report),
     }

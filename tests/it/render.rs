@@ -8,6 +8,7 @@ use labrun::points::Points;
 use labrun::render::{FORMATS, Format, Options, show_value, tame};
 use labrun::text::{Lang, Text};
 use labrun::vantage::Vantage;
+use labrun::verdict::picture::{Picture, Spot};
 use labrun::verdict::{
     CheckResult, Doubt, FORMAT, Hint, LabResult, Mismatch, Outcome, Report, Score, Sight, StepResult,
 };
@@ -262,7 +263,51 @@ pub fn one_of_everything() -> Report {
             step("lab2/extra", "Para quien quiera más", "For those who want more", vec![extra, missed]),
         ],
     ));
-    report(labs)
+    Report { picture: Some(world("ams")), ..report(labs) }
+}
+
+/// A world with one of everything that is drawn, in which a container is called `name`.
+fn world(name: &str) -> Picture {
+    serde_json::from_value(json!({
+        "containers": [
+            {
+                "name": name, "service": "db", "image": "postgres:14.1-alpine", "state": "running", "up": true,
+                "networks": [{"network": "internal", "address": "172.19.0.2"}],
+                "mounts": [{"destination": "/var/lib/postgresql/data", "type": "volume", "source": "ams-vol"}],
+                "checks": ["lab1/server/running"],
+            },
+            {
+                "name": "old", "image": "nginx", "state": "exited", "up": false, "networks": [{"network": "bridge"}],
+                "mounts": [{"destination": "/web", "type": "bind", "source": "/home/ana/web", "read_only": true}],
+            },
+            {"name": "pgadm", "up": false, "checks": ["lab2/extra/remote"]},
+        ],
+        "networks": [
+            {"name": "bridge", "driver": "bridge", "subnets": ["172.17.0.0/16"]},
+            {"name": "internal", "driver": "bridge", "internal": true, "checks": ["lab2/volume/used"]},
+            {"name": "front", "missing": true, "checks": ["lab2/extra/remote"]},
+        ],
+        "stores": [
+            {"name": "/home/ana/web", "kind": "bind"},
+            {"name": "ams-vol", "kind": "volume", "checks": ["lab2/volume/used"]},
+            {"name": "backup", "kind": "volume", "missing": true, "checks": ["lab2/extra/remote"]},
+        ],
+        "ports": [
+            {"number": 22, "protocol": "tcp"},
+            {"number": 5432, "protocol": "tcp", "leads_to": [{"container": name, "port": 5432}]},
+            {"number": 8088, "protocol": "tcp", "checks": ["lab2/extra/remote"]},
+            {"number": 9000, "protocol": "udp", "leads_to": [{"container": name, "port": 9000}], "loopback": true},
+        ],
+        "reaches": [
+            {"from": "outside", "to": {"port": 22}, "port": 22, "connection": "connected"},
+            {"from": "outside", "to": {"port": 5432}, "port": 5432, "connection": "refused", "checks": ["lab1/port/bound"]},
+            {"from": "vm", "to": {"port": 5432}, "port": 5432, "connection": "connected", "checks": ["lab1/server/running"]},
+            {"from": {"container": name}, "to": {"elsewhere": "192.0.2.1"}, "port": 53, "checks": ["lab2/volume/used"]},
+            {"from": {"network": "bridge"}, "to": {"container": name}, "port": 5432, "connection": "timed_out"},
+        ],
+        "more": {"containers": 3, "networks": 0, "volumes": 1},
+    }))
+    .unwrap()
 }
 
 fn something_unknown() -> Report {
@@ -343,6 +388,15 @@ pub fn hostile() -> Report {
     hostile.remarks = vec![Text::same(format!("`{ansi}` {SCRIPT}"))];
     hostile.machine.system = Some(format!("{ansi}{SCRIPT}"));
     hostile.labs[0].source = format!("/tmp/{SCRIPT}\"");
+    let long = format!("{ansi}{SCRIPT}{}", "W".repeat(300));
+    let mut picture = world(&long);
+    picture.containers[0].image = Some("W".repeat(1 << 20));
+    picture.containers[1].state = Some(long.clone());
+    picture.networks[0].subnets = vec![long.clone()];
+    picture.containers[0].mounts[0].destination.clone_from(&long);
+    picture.reaches[0].connection = Some(long.clone());
+    picture.reaches[3].to = Spot::Elsewhere(long);
+    hostile.picture = Some(picture);
     hostile
 }
 
