@@ -127,6 +127,8 @@ fn essence(check: &CheckResult) -> serde_json::Value {
     let marks = regex::Regex::new("[0-9a-f]{16}").unwrap();
     let text = serde_json::to_string(check).unwrap();
     let mut essence: serde_json::Value = serde_json::from_str(&marks.replace_all(&text, "MARK")).unwrap();
+    // What a verdict rests on was seen at another moment, with other numbers in it; what it comes to is not another one.
+    essence.as_object_mut().unwrap().remove("sights");
     timeless(&mut essence);
     if check.address.starts_with("lab5/") {
         // How many of a hundred requests went where is another number each time; what it comes to is not.
