@@ -2,6 +2,9 @@
 
 mod authoring;
 mod class;
+mod doctor;
+mod guide;
+mod installed;
 mod machine;
 mod repository;
 mod verify;
@@ -20,6 +23,9 @@ use crate::text::Lang;
 
 pub use authoring::{Handout, New, Schema};
 pub use class::{Class, Regrade};
+pub use doctor::{Demo, Doctor};
+pub use guide::{Hint, Next, Progress, Reading, Show};
+pub use installed::{Completions, Manual, Shell, completions, manual};
 pub use machine::{MachineArgs, SshArgs};
 pub use repository::{Policy, SandboxArgs, Where};
 pub use verify::Verify;
@@ -55,6 +61,18 @@ pub enum Command {
     Verify(Box<Verify>),
     /// Grade again from recorded evidence; needs no machine.
     Judge(Judge),
+    /// Show what a lab or one of its steps asks, and what is checked of it.
+    Show(Show),
+    /// Show the step to work on now, by what was seen so far, and what is wrong with it.
+    Next(Next),
+    /// Give a hint for a check that fails; each time it is asked for, one stage more.
+    Hint(Hint),
+    /// Show how far each lab is, by what this machine has seen.
+    Progress(Progress),
+    /// Say what is missing for labs to run, on this machine or another, and how to get it.
+    Doctor(Box<Doctor>),
+    /// Show the report of what was recorded on a student's machine; needs nothing.
+    Demo(Demo),
     /// Look at many students, and write their reports and marks.
     Class(Box<Class>),
     /// Grade a class again from its evidence, and say what changed; needs no machine.
@@ -71,6 +89,11 @@ pub enum Command {
     Handout(Handout),
     /// Play the worlds of labs on disposable machines, and say where a check comes out otherwise than they say.
     Selftest(Selftest),
+    /// Write the completions of a shell, with the names of labs and steps.
+    Completions(Completions),
+    /// Write the pages of the manual into a folder.
+    #[command(name = "man")]
+    Manual(Manual),
     /// Dial where labrun itself cannot, as it says on standard input. labrun starts this, nobody else.
     #[command(hide = true)]
     Helper(Helper),

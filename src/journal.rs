@@ -1,6 +1,8 @@
-//! What earlier runs on this machine saw passing, and the looks that must not be repeated: one file of JSON lines, only
-//! ever appended to. Whoever owns the machine can write it, so everything read from it is bounded, and what passed is
+//! What earlier runs on this machine saw passing, the looks that must not be repeated, and the hints that were asked for:
+//! one file of JSON lines, only ever appended to. Whoever owns the machine can write it, so everything read from it is bounded, and what passed is
 //! credit that the report calls self-reported.
+
+pub mod last;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
@@ -34,6 +36,8 @@ enum Line {
         /// What it saw.
         facts: Facts,
     },
+    /// A stage of a hint was asked for.
+    Hint(Asked),
 }
 
 /// A journal, as it was when it was opened.
@@ -42,6 +46,20 @@ pub struct Journal {
     path: PathBuf,
     passes: Vec<Pass>,
     looks: Mutex<HashMap<String, Facts>>,
+    asked: Vec<Asked>,
+}
+
+/// A stage of a hint that was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Asked {
+    /// The check's address.
+    check: String,
+    /// What tells this claim from that of the same check with other parameters.
+    params: String,
+    /// The hint's name in the lab.
+    hint: String,
+    /// How many of its stages were shown then.
+    stages: usize,
 }
 
 /// A check that was seen to hold.
@@ -67,15 +85,16 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let (mut passes, mut looks) = (Vec::new(), HashMap::new());
+        let (mut passes, mut looks, mut asked) = (Vec::new(), HashMap::new(), Vec::new());
         for line in text.split(|byte| *byte == b'\n') {
             match serde_json::from_slice(line) {
                 Ok(Line::Pass(pass)) if pass.at.parse::<Timestamp>().is_ok() => passes.push(pass),
                 Ok(Line::Look { key, facts }) => drop(looks.insert(key, facts)),
+                Ok(Line::Hint(stage)) => asked.push(stage),
                 _ => {}
             }
         }
-        Ok(Journal { path: path.to_owned(), passes, looks: Mutex::new(looks) })
+        Ok(Journal { path: path.to_owned(), passes, looks: Mutex::new(looks), asked })
     }
 
     /// What is credited to the checks of `plans`: each that was seen to hold, with the same parameters, and when
@@ -114,6 +133,22 @@ impl Journal {
         self.append(&lines)
     }
 
+    /// How many stages of a hint were shown before to whoever asked for it.
+    pub fn stages(&self, plan: &Plan, check: &str, hint: &str) -> usize {
+        let own = fingerprint(plan);
+        let of_it = |asked: &&Asked| asked.check == check && asked.hint == hint && asked.params == own;
+        self.asked.iter().filter(of_it).map(|asked| asked.stages).max().unwrap_or_default()
+    }
+
+    /// Notes that so many stages of a hint are shown.
+    ///
+    /// # Errors
+    /// When the file or its folder cannot be written.
+    pub fn note_stages(&self, plan: &Plan, check: &str, hint: &str, stages: usize) -> io::Result<()> {
+        let (check, hint) = (check.to_owned(), hint.to_owned());
+        self.append(&[Line::Hint(Asked { check, params: fingerprint(plan), hint, stages })])
+    }
+
     fn append(&self, lines: &[Line]) -> io::Result<()> {
         let mut text = Vec::new();
         for line in lines {
@@ -124,7 +159,7 @@ impl Journal {
             return Ok(());
         }
         if let Some(folder) = self.path.parent() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            make_folder(folder)?;
         }
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
         // In one piece, so that two runs at once do not mix their lines.
@@ -142,6 +177,11 @@ impl Memory for Journal {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), facts.clone());
         let _ = self.append(&[Line::Look { key: key.to_owned(), facts: facts.clone() }]);
     }
+}
+
+/// A folder that is its owner's business.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// One short text for the parameters of a plan, equal exactly for equal parameters.
@@ -211,6 +251,20 @@ mod tests {
         let nowhere = Journal::open(Path::new("/proc/nonexistent/journal.jsonl")).unwrap();
         nowhere.remember("login", &facts(302));
         assert_eq!(nowhere.recall("login"), Some(facts(302)));
+    }
+
+    #[test]
+    fn the_stages_of_a_hint_are_counted_for_each_cause_and_choice_of_parameters() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let (web, other) = (&plan_with("web")[0], &plan_with("other")[0]);
+        let asked = |plan: &Plan, hint: &str| Journal::open(&path).unwrap().stages(plan, "web/server/runs", hint);
+        assert_eq!(asked(web, "h"), 0);
+        for stages in [2, 3] {
+            Journal::open(&path).unwrap().note_stages(web, "web/server/runs", "h", stages).unwrap();
+        }
+        assert_eq!((asked(web, "h"), asked(web, "g"), asked(other, "h")), (3, 0, 0));
+        assert_eq!(Journal::open(&path).unwrap().credit(&plan_with("web")), []);
     }
 
     #[test]

@@ -10,6 +10,8 @@
 pub mod error;
 pub mod points;
 pub mod source;
+pub mod tame;
+pub mod terminal;
 pub mod text;
 pub mod vantage;
 
@@ -28,6 +30,7 @@ pub mod student;
 pub mod worlds;
 
 // Looking: the only impure stage.
+pub mod doctor;
 pub mod engine;
 pub mod evidence;
 pub mod memory;
@@ -45,6 +48,9 @@ pub mod picture;
 pub mod render;
 pub mod verdict;
 pub mod verification;
+
+// What a student reads while working: pure.
+pub mod guide;
 
 // Many students: pure, like judging.
 pub mod class;

@@ -1,15 +1,24 @@
 //! One function per command: the only place where the stages meet, and where files and the environment are touched.
 
+mod bar;
 mod check;
 mod class;
+mod demo;
+mod doctor;
 mod handed_in;
 mod handout;
+mod hint;
+mod installed;
 mod judged;
+mod known;
 mod machine;
 mod new;
+mod next;
+mod progress;
 mod regrade;
 mod repository;
 mod selftest;
+mod show;
 mod signals;
 mod signed;
 mod submit;
@@ -32,8 +41,9 @@ use crate::probe::Stop;
 use crate::render::{FORMATS, Format, Options, Taken};
 use crate::schema::Authored;
 use crate::source::Source;
-use crate::text::Lang;
-use crate::verdict::Report;
+use crate::terminal::Look;
+use crate::text::{Lang, Text};
+use crate::verdict::{Report, Score};
 use crate::vm::helper::serve;
 use crate::vm::local::Local;
 use crate::vm::sandbox;
@@ -47,6 +57,10 @@ pub struct Environment {
     lang: Lang,
     color_stdout: bool,
     color_stderr: bool,
+    /// Whether the terminal that is written to knows links.
+    links: bool,
+    /// Whether the terminal on standard error can go back and write over what it shows.
+    redraws: bool,
     width: usize,
     docker_host: Option<String>,
     /// Where earlier runs noted what they saw.
@@ -70,11 +84,16 @@ impl Environment {
         #[expect(clippy::disallowed_methods, reason = "this is the edge")]
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(var).unwrap_or_default();
-        let color = var("NO_COLOR").is_none() && var("TERM").as_deref() != Some("dumb");
+        let kind = var("TERM").unwrap_or_default();
+        let color = var("NO_COLOR").is_none() && kind != "dumb";
+        let to_terminal = std::io::stdout().is_terminal();
         Environment {
             lang: Lang::of_locale(&locale),
-            color_stdout: color && std::io::stdout().is_terminal(),
+            color_stdout: color && to_terminal,
             color_stderr: color && std::io::stderr().is_terminal(),
+            // The kernel's own console would print what it does not know.
+            links: color && to_terminal && kind != "linux",
+            redraws: kind != "dumb" && std::io::stderr().is_terminal(),
             width: usize::from(console::Term::stdout().size_checked().map_or(80, |(_, columns)| columns)),
             docker_host: var("DOCKER_HOST"),
             journal: var("XDG_STATE_HOME")
@@ -121,6 +140,14 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
             unless_interrupted(&stop, verify::verify(*args, environment, &stop)).await
         }
         Command::Judge(args) => judged::judge_again(args, environment),
+        Command::Show(args) => show::show(args, environment),
+        Command::Next(args) => next::next(args, environment),
+        Command::Hint(args) => hint::hint(args, environment),
+        Command::Progress(args) => progress::progress(args, environment),
+        Command::Doctor(args) => unless_interrupted(&Stop::default(), doctor::doctor(*args, environment)).await,
+        Command::Demo(args) => demo::demo(args, environment),
+        Command::Completions(args) => installed::write_completions(args),
+        Command::Manual(args) => installed::write_manual(args),
         Command::List(args) => list(args, environment),
         Command::Lint(args) => lint_files(args),
         Command::New(args) => new::new(args),
@@ -155,12 +182,8 @@ fn list(args: List, environment: &Environment) -> Result<ExitCode, Error> {
     let lang = args.lang.unwrap_or(environment.lang);
     let library = Library::open(args.labs.as_deref())?;
     let settings = Settings::new();
-    let course = course(&library)?;
-    let in_order = course.iter().flat_map(|course| &course.facts.labs).filter_map(|of| library.labs().get(&of.lab));
-    let in_order: Vec<&Arc<Source>> = in_order.collect();
-    let rest = library.labs().values().filter(|source| !in_order.iter().any(|known| Arc::ptr_eq(known, source)));
-    let sources: Vec<&Arc<Source>> = in_order.iter().copied().chain(rest).collect();
-    let plans = plans(sources.iter().map(|source| (*source, &settings, [].as_slice())), &library)?;
+    let sources = in_order(&library)?;
+    let plans = plans(sources.iter().map(|source| (source, &settings, [].as_slice())), &library)?;
     let mut text = String::new();
     for (plan, source) in plans.iter().zip(&sources) {
         let points = |checks: &mut dyn Iterator<Item = Points>| checks.sum::<Points>();
@@ -182,6 +205,17 @@ fn schema(args: &Schema) -> Result<ExitCode, Error> {
     let authored = Authored::named(&args.format).expect("the command line knows the same names");
     write_stdout(&authored.text())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The labs of a library, those of its course first.
+fn in_order(library: &Library) -> Result<Vec<Arc<Source>>, Error> {
+    let course = course(library)?;
+    let of_course = course.iter().flat_map(|course| &course.facts.labs).filter_map(|of| library.labs().get(&of.lab));
+    let mut sources: Vec<Arc<Source>> = of_course.cloned().collect();
+    let rest = library.labs().values().filter(|source| !sources.iter().any(|known| Arc::ptr_eq(known, source)));
+    let rest: Vec<Arc<Source>> = rest.cloned().collect();
+    sources.extend(rest);
+    Ok(sources)
 }
 
 fn lint_files(args: Lint) -> Result<ExitCode, Error> {
@@ -246,12 +280,18 @@ fn check_format(args: &ReportArgs, environment: &Environment) -> Result<(), Erro
     given(report_format(args), environment).map(drop)
 }
 
+/// How what is written on standard output may look.
+fn look(environment: &Environment) -> Look {
+    Look { width: environment.width, color: environment.color_stdout, links: environment.links }
+}
+
 fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -> Result<(), Error> {
     let format = report_format(args);
     let to_screen = args.output.is_none();
     let options = Options {
         lang: args.lang.unwrap_or(environment.lang),
         color: to_screen && environment.color_stdout,
+        links: to_screen && environment.links,
         width: if to_screen { environment.width } else { 80 },
         verbose: args.verbose,
         given: given(format, environment)?,
@@ -259,7 +299,10 @@ fn write_report(report: &Report, args: &ReportArgs, environment: &Environment) -
     let text = (format.render)(report, &options);
     match &args.output {
         None => write_stdout(&text)?,
-        Some(path) => write_file(path, &text)?,
+        Some(path) => {
+            write_file(path, &text)?;
+            say_written(path, report, &options, environment);
+        }
     }
     for also in format.also {
         let named = environment.everything.iter().find(|(name, path)| name == also.variable && !path.is_empty());
@@ -285,6 +328,15 @@ fn given(format: &Format, environment: &Environment) -> Result<BTreeMap<&'static
         }
     }
     Ok(given)
+}
+
+/// Somebody who sits there sees where the report went, and what it comes to.
+fn say_written(path: &Path, report: &Report, options: &Options, environment: &Environment) {
+    if environment.redraws {
+        let Score { earned, possible, .. } = report.points;
+        let points = Text::new(format!("{earned}/{possible} puntos"), format!("{earned}/{possible} points"));
+        say(&format!("labrun: {} · {}", path.display(), points.get(options.lang)));
+    }
 }
 
 fn report_format(args: &ReportArgs) -> &'static Format {

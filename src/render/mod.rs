@@ -13,16 +13,19 @@ mod tap;
 mod text;
 mod told;
 
+pub use crate::tame::{tame, tame_answer};
 pub use html::policy;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use console::Style;
 use regex::Regex;
 use serde_json::Value;
 
 use crate::evidence::CreditSource;
 use crate::points::Points;
+use crate::tame::{PROSE, is_treacherous, tame_prose};
 use crate::text::{Lang, Text};
 use crate::vantage::Vantage;
 use crate::verdict::{CheckResult, Credited, Outcome, Report, Score, Settled};
@@ -34,6 +37,8 @@ pub struct Options {
     pub lang: Lang,
     /// Whether the text format may use ANSI colours.
     pub color: bool,
+    /// Whether addresses in the text format may become links (OSC 8).
+    pub links: bool,
     /// The width of the text format in columns; anything outside 60 to 100 is brought to the nearer end.
     pub width: usize,
     /// Whether passing checks are shown in full, and every stage of every hint.
@@ -44,7 +49,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { lang: Lang::default(), color: false, width: 80, verbose: false, given: BTreeMap::new() }
+        Options { lang: Lang::default(), color: false, links: false, width: 80, verbose: false, given: BTreeMap::new() }
     }
 }
 
@@ -118,69 +123,8 @@ impl Format {
     }
 }
 
-/// Makes untrusted text harmless for a terminal or a page.
-///
-/// Control characters (so also ANSI sequences), direction marks and invisible characters become visible
-/// escapes such as `\u{1b}`; what is longer than `max` characters is cut, and says by how much: `abc…(+997)`.
-pub fn tame(text: &str, max: usize) -> String {
-    let mut tamed = String::new();
-    let (mut length, mut marks) = (0, 0);
-    for (taken, c) in text.chars().enumerate() {
-        marks = if console::measure_text_width(c.encode_utf8(&mut [0; 4])) == 0 { marks + 1 } else { 0 };
-        let shown = match c {
-            '\n' | '\r' | '\t' => c.escape_default().to_string(),
-            // Accents may be characters of their own, but nobody needs a pile of them.
-            c if is_treacherous(c) || marks > MARKS_IN_A_ROW => c.escape_unicode().to_string(),
-            c => c.to_string(),
-        };
-        length += shown.chars().count();
-        if length > max {
-            let cut = text.chars().count() - taken;
-            return format!("{tamed}…(+{cut})");
-        }
-        tamed += &shown;
-    }
-    tamed
-}
-
-const MARKS_IN_A_ROW: usize = 3;
-
-/// Whether a character changes what is around it, or is there without being seen.
-fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{fffe}'..='\u{ffff}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// Makes prose harmless like [`tame`], but keeps its line breaks.
-fn tame_prose(text: &str) -> String {
-    tame_lines(text, LINES)
-}
-
-/// Makes a student's own words harmless like [`tame_prose`]; a teacher reads more of them.
-pub fn tame_answer(text: &str) -> String {
-    tame_lines(text, ANSWER_LINES)
-}
-
-fn tame_lines(text: &str, most: usize) -> String {
-    let (text, n_lines) = (text.trim_end(), text.trim_end().lines().count());
-    let mut lines: Vec<String> = text.lines().take(most).map(|line| tame(line, PROSE)).collect();
-    if n_lines > most {
-        lines.push(format!("…(+{})", n_lines - most));
-    }
-    lines.join("\n")
-}
-
 /// The longest title, claim or address shown, in characters.
 const NAME: usize = 240;
-/// The longest line of an explanation or a command shown, and how many lines of it.
-const PROSE: usize = 2000;
-const LINES: usize = 30;
-const ANSWER_LINES: usize = 200;
 /// The longest seen value shown.
 const VALUE: usize = 400;
 
@@ -247,7 +191,7 @@ fn is_clear(text: &str, place: Place) -> bool {
 }
 
 /// A seen fact in words: like [`show_value`], but an absence is said in the reader's language.
-fn seen(value: &Value) -> Text {
+pub fn seen(value: &Value) -> Text {
     match value {
         Value::Null => Text::new("nada", "nothing"),
         Value::Array(all) if all.is_empty() => Text::new("ninguno (lista vacía)", "none (an empty list)"),
@@ -280,6 +224,18 @@ pub fn word(outcome: Outcome) -> Text {
 }
 
 /// Where the probe of a check stood, in words.
+/// `style` in the colour of an outcome, which only repeats what its sign and its word say.
+pub fn coloured(style: Style, outcome: Outcome) -> Style {
+    match outcome {
+        Outcome::Pass => style.green(),
+        Outcome::Deferred => style.cyan(),
+        Outcome::Unknown => style.magenta(),
+        Outcome::Blocked => style.yellow(),
+        Outcome::Fail => style.red().bold(),
+    }
+}
+
+/// Where the probe stood, in words.
 fn place(check: &CheckResult) -> Text {
     standing_at(&check.from, check.namespace.as_deref())
 }

@@ -1,33 +1,38 @@
-//! The report for a terminal, a pipe or a mail: readable in 80 columns and without colour.
+//! The report for a terminal, a pipe or a mail: readable in 80 columns and without colour. What is wrong comes first in
+//! each lab, with all there is to say about it, and once more at the end, in a line each.
 //!
 //! ```text
-//! ✘ Publicar el puerto                                                         0/3
+//! ✘ Publicar el puerto · lab1/port                                             0/3
 //!   ✘ mal         el 5432 de la VM lleva al 5432 de ams                        0/3
 //!     esperado    hay una publicación de 5432
 //!     visto       bindings: ninguno (lista vacía)
-//!     desde       la VM
 //!     para verlo  docker port ams
 //!     pista       ¿Qué opción de `docker run` publica un puerto?
 //! ```
 
-use console::{Style, measure_text_width};
+mod foot;
+
+use console::measure_text_width;
 
 use crate::render::{
-    NAME, Options, advice, credited, name_of, place, seen, settled, share, symbol, tallied, tame, tame_answer,
-    tame_prose, word, worth,
+    NAME, Options, coloured, credited, moment, name_of, place, seen, settled, symbol, tame, tame_answer, tame_prose,
+    word, worth,
 };
+use crate::terminal::{Look, Page};
 use crate::text::Text;
-use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score};
+use crate::vantage::Vantage;
+use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score, StepResult};
 
 /// Writes the report.
 pub fn render(report: &Report, options: &Options) -> String {
-    let mut page = Page { out: String::new(), width: options.width.clamp(60, 100), options, report };
-    page.head();
+    let look = Look { width: options.width, color: options.color, links: options.links };
+    let mut writer = Writer { page: Page::new(look), options, report, reasons: Vec::new() };
+    writer.head();
     for lab in &report.labs {
-        page.lab(lab);
+        writer.lab(lab);
     }
-    page.foot();
-    page.out
+    writer.foot();
+    writer.page.finish()
 }
 
 /// The columns in which checks and what is said about them begin.
@@ -36,61 +41,69 @@ const DETAIL: usize = 4;
 /// The width of the words before both, so that all text begins in one column.
 const LABEL: usize = 12;
 
-struct Page<'a> {
-    out: String,
-    width: usize,
+struct Writer<'a> {
+    page: Page,
     options: &'a Options,
     report: &'a Report,
+    /// Why checks are unknown, as far as it was said, each with the check it was said of.
+    reasons: Vec<(&'a Text, &'a str)>,
 }
 
-impl Page<'_> {
+impl<'a> Writer<'a> {
     fn head(&mut self) {
         let report = self.report;
         let engine = report.machine.engine.as_ref().map(|engine| format!("Docker {engine}"));
         let who = report.student.clone();
-        let about = [Some(format!("labrun {}", report.labrun)), Some(report.started.clone()), engine, who];
+        let about = [Some(format!("labrun {}", report.labrun)), Some(moment(&report.started)), engine, who];
         let about: Vec<String> = about.iter().flatten().map(|part| tame(part, NAME)).collect();
-        self.lines(0, &about.join(" · "), &self.style().dim());
+        self.page.lines(0, &about.join(" · "), &self.page.style().dim());
         let mut counted = String::new();
         for outcome in Outcome::ALL {
             let n = report.checks().filter(|check| check.outcome == outcome).count();
             let one = self.mark(outcome, &format!("{} {} {n}", symbol(outcome), self.say(&word(outcome))));
-            if measure_text_width(&counted) + measure_text_width(&one) + 3 > self.width {
-                self.line(0, &std::mem::take(&mut counted));
+            if measure_text_width(&counted) + measure_text_width(&one) + 3 > self.page.width() {
+                self.page.line(0, &std::mem::take(&mut counted));
             }
             if n > 0 {
                 counted += if counted.is_empty() { "" } else { "   " };
                 counted += &one;
             }
         }
-        self.line(0, &counted);
+        self.page.line(0, &counted);
         for remark in &report.remarks {
-            self.field(("Ojo", "Mind"), &tame_prose(self.say(remark)), &self.style().yellow());
+            let (label, style) = (self.label(("Ojo", "Mind"), SHORT_LABEL), self.page.style().yellow());
+            self.page.labelled(0, &label, &tame_prose(self.say(remark)), &style);
         }
     }
 
-    fn lab(&mut self, lab: &LabResult) {
+    fn lab(&mut self, lab: &'a LabResult) {
         let title = format!("{} · {}", tame(&lab.id, NAME), tame(self.say(&lab.title), NAME));
-        self.line(0, "");
-        self.row(0, "", &title, &self.score(&lab.points), &self.style().bold());
-        self.line(0, &"─".repeat(self.width));
+        self.page.line(0, "");
+        self.page.row(0, "", &title, &score(&lab.points), &self.page.style().bold());
+        self.page.rule();
         let digest = if self.options.verbose { &lab.digest } else { lab.digest.get(..12).unwrap_or(&lab.digest) };
-        self.lines(0, &tame(&format!("{} · sha256 {digest}", lab.source), NAME), &self.style().dim());
-        for step in &lab.steps {
-            self.line(0, "");
-            let sign = format!("{} ", self.mark(step.outcome, symbol(step.outcome)));
-            let title = tame(self.say(&step.title), NAME);
-            self.row(0, &sign, &title, &self.score(&step.points), &self.style().bold());
-            step.checks.iter().for_each(|check| self.check(check));
-        }
+        let from = tame(&format!("{} · sha256 {digest}", lab.source), NAME);
+        self.page.lines(0, &from, &self.page.style().dim());
+        // What is wrong comes first, and steps of one kind in the order of the lab.
+        let mut steps: Vec<&StepResult> = lab.steps.iter().collect();
+        steps.sort_by_key(|step| std::cmp::Reverse(step.outcome));
+        steps.into_iter().for_each(|step| self.step(step));
     }
 
-    fn check(&mut self, check: &CheckResult) {
+    fn step(&mut self, step: &'a StepResult) {
+        self.page.line(0, "");
+        let sign = format!("{} ", self.mark(step.outcome, symbol(step.outcome)));
+        let title = format!("{} · {}", tame(self.say(&step.title), NAME), tame(&step.address, NAME));
+        self.page.row(0, &sign, &title, &score(&step.points), &self.page.style().bold());
+        step.checks.iter().for_each(|check| self.check(check));
+    }
+
+    fn check(&mut self, check: &'a CheckResult) {
         let outcome = check.outcome;
         let said = self.say(&word(outcome)).to_owned();
         let gap = " ".repeat(LABEL.saturating_sub(measure_text_width(&said)));
         let sign = self.mark(outcome, &format!("{} {said}", symbol(outcome))) + &gap;
-        self.row(CHECK, &sign, &tame(self.say(&check.claim), NAME), &worth(check), &self.style());
+        self.page.row(CHECK, &sign, &tame(self.say(&check.claim), NAME), &worth(check), &self.page.style());
 
         let verbose = self.options.verbose;
         match outcome {
@@ -107,11 +120,9 @@ impl Page<'_> {
             _ if verbose => self.expected(check),
             _ => {}
         }
-        if let Some(doubt) = &check.unknown {
-            self.detail(("porque", "because"), &tame_prose(self.say(&doubt.why)));
-        }
+        let is_told = self.reason(check);
         if let Some(how) = &check.deferred {
-            self.detail(("cómo", "how"), &tame_prose(self.say(how)));
+            self.author(("cómo", "how"), how);
         }
         if let Some(credit) = &check.credit {
             self.detail(("acreditado", "credited"), self.say(&credited(credit)));
@@ -123,16 +134,40 @@ impl Page<'_> {
             self.detail(("respuesta", "answer"), &tame_answer(answer));
         }
         if let Some(note) = &check.note {
-            note.say.iter().for_each(|say| self.detail(("nota", "note"), &tame_prose(self.say(say))));
+            note.say.iter().for_each(|say| self.author(("nota", "note"), say));
         }
-        if verbose || matches!(outcome, Outcome::Fail | Outcome::Unknown) {
+        if verbose || outcome == Outcome::Fail || outcome == Outcome::Unknown && !is_told {
             let place = self.say(&place(check)).to_owned();
             let about = format!("{place} · {} ms · {}", check.took_ms, tame(&check.address, NAME));
-            self.detail(("desde", "from"), if verbose { &about } else { &place });
+            match (verbose, &check.from) {
+                (true, _) => self.detail(("desde", "from"), &about),
+                // Where the student works there is nothing to say of it.
+                (false, Vantage::Vm) => {}
+                (false, _) => self.detail(("desde", "from"), &place),
+            }
             self.command(check);
         }
         if let (Some(hint), Outcome::Fail) = (&check.hint, outcome) {
-            self.hint(hint);
+            self.hint(check, hint);
+        }
+    }
+
+    /// Why it is unknown, in full where that is said for the first time; whether it was said before.
+    fn reason(&mut self, check: &'a CheckResult) -> bool {
+        let Some(doubt) = &check.unknown else { return false };
+        let before = self.reasons.iter().find(|(why, _)| *why == &doubt.why).map(|(_, address)| *address);
+        match before.filter(|_| !self.options.verbose) {
+            None => {
+                self.reasons.push((&doubt.why, &check.address));
+                self.author(("porque", "because"), &doubt.why);
+                false
+            }
+            Some(address) => {
+                let address = tame(address, NAME);
+                let as_before = Text::new(format!("lo mismo que {address}"), format!("the same as {address}"));
+                self.detail(("porque", "because"), self.say(&as_before));
+                true
+            }
         }
     }
 
@@ -161,171 +196,59 @@ impl Page<'_> {
         }
     }
 
-    /// A command is never broken into lines: who copies it gets what runs.
     fn command(&mut self, check: &CheckResult) {
-        let command = tame_prose(&check.command);
-        let room = self.width - DETAIL - LABEL;
-        let label = format!("{:LABEL$}", self.say(&Text::new("para verlo", "see it")));
-        match command.lines().collect::<Vec<_>>()[..] {
-            [] => {}
-            [line] if measure_text_width(line) <= room => {
-                self.labelled(DETAIL, &label, line, &self.style());
-            }
-            ref lines => {
-                self.labelled(DETAIL, label.trim_end(), "", &self.style());
-                lines.iter().for_each(|line| self.line(DETAIL, line));
-            }
-        }
+        let label = self.label(("para verlo", "see it"), LABEL);
+        self.page.command(DETAIL, &label, &tame_prose(&check.command));
     }
 
-    fn hint(&mut self, hint: &Hint) {
+    fn hint(&mut self, check: &CheckResult, hint: &Hint) {
         let shown = if self.options.verbose { hint.say.len() } else { 1 };
         for say in hint.say.iter().take(shown) {
-            self.detail(("pista", "hint"), &tame_prose(self.say(say)));
+            self.author(("pista", "hint"), say);
         }
+        let ask = format!("`labrun hint {}`", tame(&check.address, NAME));
         let more = match hint.say.len().saturating_sub(shown) {
             0 => return,
-            1 => Text::new("(1 pista más con -v)", "(1 more hint with -v)"),
-            n => Text::new(format!("({n} pistas más con -v)"), format!("({n} more hints with -v)")),
+            1 => Text::new(format!("(1 más: {ask})"), format!("(1 more: {ask})")),
+            n => Text::new(format!("({n} más: {ask})"), format!("({n} more: {ask})")),
         };
         self.detail(("", ""), self.say(&more));
     }
 
-    fn foot(&mut self) {
-        let report = self.report;
-        self.line(0, "");
-        self.line(0, &"─".repeat(self.width));
-        for check in report.checks().filter(|check| check.outcome == Outcome::Fail && !check.bonus) {
-            let sign = self.mark(Outcome::Fail, &format!("✘ {}", self.say(&word(Outcome::Fail)))) + "  ";
-            let claim = format!("{} ({})", tame(self.say(&check.claim), NAME), tame(&check.address, NAME));
-            self.row(0, &sign, &claim, &worth(check), &self.style());
-        }
-        let total = self.total(&report.points);
-        self.field(("Total", "Total"), &total, &self.style().bold());
-        if let Some(course) = &report.course {
-            let total = format!("{} · {}", tame(self.say(&course.title), NAME), self.total(&course.points));
-            self.field(("Curso", "Course"), &total, &self.style().bold());
-        }
-        self.field(("Ahora", "Next"), &tame_prose(self.say(&advice(report))), &self.style());
-    }
-
-    fn total(&self, score: &Score) -> String {
-        let unit = self.say(&Text::new("puntos", "points")).to_owned();
-        let share = share(score).map(|share| self.say(&share).to_owned());
-        let rest = [
-            (score.lost, tallied(Outcome::Fail, score.lost)),
-            (score.undetermined, tallied(Outcome::Unknown, score.undetermined)),
-            (score.deferred, tallied(Outcome::Deferred, score.deferred)),
-            (score.bonus, Text::new("de bonus", "bonus")),
-        ];
-        let rest = rest.iter().filter(|(points, _)| points.hundredths() > 0);
-        let rest = rest.map(|(points, what)| format!("{points} {}", self.say(what)));
-        let first = format!("{}/{} {unit}", score.earned, score.possible);
-        [Some(first), share].into_iter().flatten().chain(rest).collect::<Vec<_>>().join(" · ")
-    }
-
-    /// `5/10`, with what is on top: `5/10 +1`.
-    fn score(&self, score: &Score) -> String {
-        match (score.possible.hundredths(), score.bonus.hundredths()) {
-            (_, 0) => format!("{}/{}", score.earned, score.possible),
-            (0, _) => format!("+{}", score.bonus),
-            _ => format!("{}/{} +{}", score.earned, score.possible, score.bonus),
-        }
-    }
-
     /// One thing said about a check, under its label.
-    fn detail(&mut self, (es, en): (&str, &str), text: &str) {
-        let label = format!("{:LABEL$}", self.say(&Text::new(es, en)));
-        self.labelled(DETAIL, &label, text, &self.style());
+    fn detail(&mut self, label: (&str, &str), text: &str) {
+        let label = self.label(label, LABEL);
+        self.page.labelled(DETAIL, &label, text, &self.page.style());
     }
 
-    /// One thing said about the whole report, under its label.
-    fn field(&mut self, (es, en): (&str, &str), text: &str, style: &Style) {
-        let label = format!("{:7}", self.say(&Text::new(es, en)));
-        self.labelled(0, &label, text, style);
+    /// The same in the words of the lab's author or of labrun, in which addresses can be followed.
+    fn author(&mut self, label: (&str, &str), text: &Text) {
+        let label = self.label(label, LABEL);
+        let text = tame_prose(self.say(text));
+        self.page.prose(DETAIL, &label, &text);
     }
 
-    fn labelled(&mut self, indent: usize, label: &str, text: &str, style: &Style) {
-        let column = indent + measure_text_width(label);
-        for (n, line) in wrap(text, self.width - column).iter().enumerate() {
-            let line = style.apply_to(line);
-            match n {
-                0 => self.line(indent, &format!("{}{line}", self.style().dim().apply_to(label))),
-                _ => self.line(column, &line.to_string()),
-            }
-        }
-    }
-
-    /// Text behind a sign, wrapped under itself, with `right` at the end of its first line.
-    fn row(&mut self, indent: usize, sign: &str, text: &str, right: &str, style: &Style) {
-        let column = indent + measure_text_width(sign);
-        let room = self.width - column - measure_text_width(right).max(5) - 2;
-        for (n, line) in wrap(text, room).iter().enumerate() {
-            let gap =
-                " ".repeat(room + 2 + 5_usize.saturating_sub(measure_text_width(right)) - measure_text_width(line));
-            let line = style.apply_to(line);
-            match n {
-                0 => self.line(indent, &format!("{sign}{line}{gap}{right}")),
-                _ => self.line(column, &line.to_string()),
-            }
-        }
-    }
-
-    fn lines(&mut self, indent: usize, text: &str, style: &Style) {
-        for line in wrap(text, self.width - indent) {
-            self.line(indent, &style.apply_to(line).to_string());
-        }
-    }
-
-    fn line(&mut self, indent: usize, text: &str) {
-        let line = format!("{}{text}", " ".repeat(indent));
-        self.out += line.trim_end();
-        self.out.push('\n');
+    fn label(&self, (es, en): (&str, &str), width: usize) -> String {
+        format!("{:width$}", self.say(&Text::new(es, en)))
     }
 
     fn say<'t>(&self, text: &'t Text) -> &'t str {
         text.get(self.options.lang)
     }
 
-    /// Colour only repeats what the sign and the word say.
     fn mark(&self, outcome: Outcome, text: &str) -> String {
-        let style = match outcome {
-            Outcome::Pass => self.style().green(),
-            Outcome::Deferred => self.style().cyan(),
-            Outcome::Unknown => self.style().magenta(),
-            Outcome::Blocked => self.style().yellow(),
-            Outcome::Fail => self.style().red().bold(),
-        };
-        style.apply_to(text).to_string()
-    }
-
-    fn style(&self) -> Style {
-        Style::new().force_styling(self.options.color)
+        coloured(self.page.style(), outcome).apply_to(text).to_string()
     }
 }
 
-/// Breaks text into lines of at most `width` columns, between words where it can. Always at least one line.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for paragraph in text.split('\n') {
-        let mut line = String::new();
-        for word in paragraph.split_whitespace() {
-            let needed = measure_text_width(&line) + 1 + measure_text_width(word);
-            if !line.is_empty() && needed > width {
-                lines.push(std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            for c in word.chars() {
-                let c = c.encode_utf8(&mut [0; 4]).to_owned();
-                if measure_text_width(&line) + measure_text_width(&c) > width {
-                    lines.push(std::mem::take(&mut line));
-                }
-                line += &c;
-            }
-        }
-        lines.push(line);
+/// The width of the words before what is said about the whole report.
+const SHORT_LABEL: usize = 7;
+
+/// `5/10`, with what is on top: `5/10 +1`.
+pub fn score(score: &Score) -> String {
+    match (score.possible.hundredths(), score.bonus.hundredths()) {
+        (_, 0) => format!("{}/{}", score.earned, score.possible),
+        (0, _) => format!("+{}", score.bonus),
+        _ => format!("{}/{} +{}", score.earned, score.possible, score.bonus),
     }
-    lines
 }

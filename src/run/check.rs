@@ -3,13 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use crate::cli::Check;
 use crate::error::{Error, exit_code};
 use crate::evidence::chain::seal;
 use crate::evidence::{Evidence, OptIn};
 use crate::journal::Journal;
+use crate::journal::last::Lasts;
 use crate::judge::judge;
 use crate::library::Library;
 use crate::memory::{Memory, OfThisRun};
@@ -17,6 +16,7 @@ use crate::observe::{Brief, Limits, Progress, observe};
 use crate::plan::{Plan, Settings};
 use crate::probe::{Consent, Stop, repair};
 use crate::render::tame;
+use crate::run::bar;
 use crate::run::handed_in;
 use crate::run::machine::{at_terminal, open, ssh_options};
 use crate::run::repository::{self, Bringing, check_repository};
@@ -24,7 +24,7 @@ use crate::run::signed::{read_key, sign};
 use crate::run::targets::{check_ids, check_settings, check_steps, course, plans, targets};
 use crate::run::{Environment, check_folders, check_format, say, write_file, write_report};
 use crate::student::{File, Student};
-use crate::text::{Lang, Text};
+use crate::text::Text;
 use crate::vm::Vm;
 use crate::vm::address::Address;
 use crate::vm::unreached::Unreached;
@@ -42,7 +42,7 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
     let key = args.sign.as_deref().map(read_key).transpose()?;
     let settings: Settings = args.settings.into_iter().collect();
     let lang = args.report.lang.unwrap_or(environment.lang);
-    let bar = progress_bar(environment);
+    let bar = bar::line(lang);
     let ssh = at_terminal(ssh_options(&args.machine.ssh, environment), &bar, lang);
     let vm = open(&args.machine.vm, &ssh, environment);
     let is_here = args.machine.vm == Address::Local && args.repo.is_none();
@@ -75,19 +75,22 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
         Some(repo) => {
             let (sandbox, timeout, say) = (&args.sandbox, args.timeout, &say_text);
             let with = Bringing { sandbox, environment, timeout, stop, say, progress };
-            check_repository(repo, &prepared, &with).await?
+            bar::during(&bar, environment, check_repository(repo, &prepared, &with)).await?
         }
         None => {
             let consent = Consent { to: &allowed, refused: None, stop, say: &say_text };
             let (journal, fresh, timeout) = (journal.as_ref(), args.fresh, args.timeout);
-            Look { journal, fresh, timeout, consent, progress }.at(&*vm, &prepared).await?
+            let look = Look { journal, fresh, timeout, consent, progress };
+            bar::during(&bar, environment, look.at(&*vm, &prepared)).await?
         }
     };
-    bar.finish_and_clear();
 
     let report = judge(&prepared.plans, &evidence);
     if let Some(Err(error)) = journal.map(|journal| journal.note(&report, &prepared.plans)) {
         say(&format!("labrun: what was seen to hold could not be noted for later runs: {error}"));
+    }
+    if let Some(Err(error)) = lasts(environment).map(|lasts| lasts.keep(&report, &prepared.plans)) {
+        say(&format!("labrun: `labrun next` will not know of this run: {error}"));
     }
     // That one of them cannot be written does not take the other away.
     let reported = write_report(&report, &args.report, environment);
@@ -194,8 +197,13 @@ impl Look<'_> {
     }
 }
 
+/// What the last look at each lab came to, whichever machine that was at; a pipeline has nobody to go on with it.
+fn lasts(environment: &Environment) -> Option<Lasts> {
+    environment.journal.as_deref().filter(|_| !environment.in_ci).map(Lasts::beside)
+}
+
 /// The record of earlier runs. One that cannot be read credits nothing, and is no reason not to look.
-fn open_journal(environment: &Environment) -> Option<Journal> {
+pub fn open_journal(environment: &Environment) -> Option<Journal> {
     let path = environment.journal.as_ref()?;
     match Journal::open(path) {
         Ok(journal) => Some(journal),
@@ -204,15 +212,4 @@ fn open_journal(environment: &Environment) -> Option<Journal> {
             None
         }
     }
-}
-
-fn progress_bar(environment: &Environment) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let template = match environment.lang {
-        Lang::Es => "{spinner} {pos}/{len} controles  {elapsed}",
-        Lang::En => "{spinner} {pos}/{len} checks  {elapsed}",
-    };
-    bar.set_style(ProgressStyle::with_template(template).expect("a constant template"));
-    bar.enable_steady_tick(std::time::Duration::from_millis(120));
-    bar
 }
