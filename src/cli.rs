@@ -8,6 +8,7 @@ mod installed;
 mod machine;
 mod repository;
 mod verify;
+mod watch;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use installed::{Completions, Manual, Shell, completions, manual};
 pub use machine::{MachineArgs, SshArgs};
 pub use repository::{Policy, SandboxArgs, Where};
 pub use verify::Verify;
+pub use watch::Watch;
 
 /// Runs hands-on infrastructure labs and grades them: facts in, verdict out.
 #[derive(Debug, Parser)]
@@ -55,6 +57,8 @@ not be determined, 2 wrong usage, 3 a lab with mistakes, 130 interrupted.";
 pub enum Command {
     /// Look at a machine, by default this one, and grade labs on it.
     Check(Box<Check>),
+    /// Check again and again while somebody works on the machine: whatever changes is seen at once.
+    Watch(Box<Watch>),
     /// Check, and record evidence that carries the code a teacher has published; says what to hand in.
     Submit(Box<Check>),
     /// Hold evidence against all it can be held against, and some of its claims against the machine again.

@@ -1,6 +1,7 @@
 //! The Docker engine as of one round: listed once, inspected on demand and once each, so that everything judged
 //! together was seen together. Resolves the names that labs use; judges nothing.
 
+mod events;
 mod hands;
 mod inspected;
 mod inventory;
@@ -29,6 +30,7 @@ use crate::vm::helper::NAME_PREFIX;
 
 pub use bollard::container::PathStatResponse as PathStat;
 
+pub use events::{Change, Ear, Heard};
 pub use hands::{Hands, Owner};
 pub use listed::{ComposeLabels, Listed};
 pub use logs::Printed;

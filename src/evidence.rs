@@ -339,6 +339,8 @@ pub enum Cause {
     Malformed,
     /// This kind of machine or engine is not supported for this question.
     Unsupported,
+    /// Nothing broke: a run of this kind does not look there, and whoever does judges it.
+    LeftOut,
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ enum Line {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    passes: Vec<Pass>,
+    passes: Mutex<Vec<Pass>>,
     looks: Mutex<HashMap<String, Facts>>,
     asked: Vec<Asked>,
 }
@@ -94,7 +94,7 @@ impl Journal {
                 _ => {}
             }
         }
-        Ok(Journal { path: path.to_owned(), passes, looks: Mutex::new(looks), asked })
+        Ok(Journal { path: path.to_owned(), passes: Mutex::new(passes), looks: Mutex::new(looks), asked })
     }
 
     /// What is credited to the checks of `plans`: each that was seen to hold, with the same parameters, and when
@@ -102,9 +102,10 @@ impl Journal {
     pub fn credit(&self, plans: &[Plan]) -> Vec<Credit> {
         let mut credited = BTreeSet::new();
         let mut credit = Vec::new();
+        let passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
         for plan in plans {
             let own = fingerprint(plan);
-            for Pass { check, params, at } in &self.passes {
+            for Pass { check, params, at } in passes.iter() {
                 let is_of_it = *params == own && plan.checks().any(|planned| planned.address == *check);
                 if is_of_it && credited.insert(check.clone()) {
                     let source = CreditSource::SelfReported;
@@ -121,16 +122,18 @@ impl Journal {
     /// When the file or its folder cannot be written.
     pub fn note(&self, report: &Report, plans: &[Plan]) -> io::Result<()> {
         let known = self.credit(plans);
-        let mut lines = Vec::new();
+        let mut new = Vec::new();
         for (lab, plan) in report.labs.iter().zip(plans) {
             let checks = lab.steps.iter().flat_map(|step| &step.checks);
             let seen = checks.filter(|check| check.outcome == Outcome::Pass && check.credit.is_none());
             for check in seen.filter(|check| known.iter().all(|credit| credit.check != check.address)) {
                 let (check, at) = (check.address.clone(), report.finished.clone());
-                lines.push(Line::Pass(Pass { check, params: fingerprint(plan), at }));
+                new.push(Pass { check, params: fingerprint(plan), at });
             }
         }
-        self.append(&lines)
+        self.append(&new.iter().cloned().map(Line::Pass).collect::<Vec<_>>())?;
+        self.passes.lock().unwrap_or_else(PoisonError::into_inner).append(&mut new);
+        Ok(())
     }
 
     /// How many stages of a hint were shown before to whoever asked for it.
@@ -232,6 +235,11 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
         let [credit] = &journal.credit(&plans)[..] else { panic!("{journal:?}") };
         assert_eq!((credit.check.as_str(), credit.at.as_str()), ("web/server/runs", "2026-03-02T14:05:09.180Z"));
+        // A journal knows what it noted itself.
+        let long = Journal::open(&folder.path().join("other.jsonl")).unwrap();
+        (0..2).for_each(|_| long.note(&report(Outcome::Pass), &plans).unwrap());
+        assert_eq!(std::fs::read_to_string(folder.path().join("other.jsonl")).unwrap().lines().count(), 1);
+        assert_eq!(long.credit(&plans).len(), 1);
         // Another name is another claim.
         assert_eq!(journal.credit(&plan_with("other")), []);
     }

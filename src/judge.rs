@@ -25,8 +25,12 @@ use crate::verdict::{
 
 /// Judges every check of `plans` on what was observed.
 pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
+    judge_by(plans, evidence, false)
+}
+
+fn judge_by(plans: &[Plan], evidence: &Evidence, by_the_last: bool) -> Report {
     let run = evidence.run_facts();
-    let answers = Answers { looked: Some(&evidence.looked), ..Answers::of(&evidence.observations, &run) };
+    let answers = Answers { looked: Some(&evidence.looked), by_the_last, ..Answers::of(&evidence.observations, &run) };
     let answers = Answers { withheld: what_answers_are_compared_with(plans, &answers), ..answers };
     let mut seen = Vec::new();
     let labs: Vec<LabResult> = plans.iter().map(|plan| judge_lab(plan, &answers, evidence, &mut seen)).collect();
@@ -45,6 +49,11 @@ pub fn judge(plans: &[Plan], evidence: &Evidence) -> Report {
         picture: evidence.docker.as_ref().map(drawn),
         labs,
     }
+}
+
+/// Judges what was observed by somebody who looks again and again: each check by its last look alone.
+pub fn judge_by_the_last(plans: &[Plan], evidence: &Evidence) -> Report {
+    judge_by(plans, evidence, true)
 }
 
 /// How many remarks on what a student handed in are reported.
@@ -103,6 +112,8 @@ pub struct Answers<'e> {
     run: &'e Facts,
     /// The last round of each check, by address.
     looked: Option<&'e BTreeMap<String, u32>>,
+    /// Whether only that one counts.
+    by_the_last: bool,
     /// The questions of which no report shows what was seen.
     withheld: BTreeSet<String>,
 }
@@ -111,7 +122,8 @@ impl<'e> Answers<'e> {
     /// An index of `observations`, made in a run of which `run` is known.
     pub fn of(observations: impl IntoIterator<Item = &'e Observation>, run: &'e Facts) -> Answers<'e> {
         let by_key = observations.into_iter().map(|observation| (observation.question.key(), observation));
-        Answers { by_key: by_key.collect(), run, looked: None, withheld: BTreeSet::new() }
+        let by_key = by_key.collect();
+        Answers { by_key, run, looked: None, by_the_last: false, withheld: BTreeSet::new() }
     }
 
     /// The last round in which anybody looked for the sake of `check`.
@@ -299,8 +311,8 @@ fn failed_control() -> Text {
 /// The look that decides: the first one that holds, else the last one.
 fn decisive<'e>(check: &'e PlannedCheck, answers: &Answers<'e>) -> Look<'e> {
     let last = answers.last_round(check);
-    if check.opt_in().is_some() {
-        // It was asked once, after everything else.
+    if answers.by_the_last || check.opt_in().is_some() {
+        // An opt-in kind was asked once, after everything else.
         return Look::at(check, answers, last);
     }
     let mut look = Look::at(check, answers, 0);
@@ -408,6 +420,9 @@ fn judge_check(
     }
     if let Some(to) = left_to_hands(check, evidence).filter(|_| !matches!(look.finding, Finding::Pass)) {
         return CheckResult { outcome: Outcome::Deferred, deferred: Some(to), ..result };
+    }
+    if let Finding::Unknown(Doubt { cause: Some(Cause::LeftOut), why }) = &look.finding {
+        return CheckResult { outcome: Outcome::Deferred, deferred: Some(why.clone()), ..result };
     }
     let needed = |wanted: &[Outcome]| -> Vec<String> {
         let unmet = check.needs.iter().filter(|need| known.get(*need).is_some_and(|outcome| wanted.contains(outcome)));

@@ -11,6 +11,11 @@ pub trait Memory: Send + Sync {
     /// What was remembered last under `key`.
     fn recall(&self, key: &str) -> Option<Facts>;
 
+    /// Whether a look that must not be repeated may be made now, where none is remembered.
+    fn allows(&self) -> bool {
+        true
+    }
+
     /// Keeps `facts` under `key`, in the place of what was there.
     fn remember(&self, key: &str, facts: &Facts);
 }
@@ -29,6 +34,21 @@ impl Memory for OfThisRun {
     }
 }
 
+/// A memory that is asked and never added to: what it does not hold is left to another run.
+pub struct OnlyRecalled<'m>(pub &'m dyn Memory);
+
+impl Memory for OnlyRecalled<'_> {
+    fn recall(&self, key: &str) -> Option<Facts> {
+        self.0.recall(key)
+    }
+
+    fn allows(&self) -> bool {
+        false
+    }
+
+    fn remember(&self, _key: &str, _facts: &Facts) {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +62,15 @@ mod tests {
         }
         assert_eq!(memory.recall("a").unwrap()["status"], 200);
         assert_eq!(memory.recall("b"), None);
+    }
+
+    #[test]
+    fn what_is_only_recalled_is_never_added_to() {
+        let memory = OfThisRun::default();
+        let reader = OnlyRecalled(&memory);
+        reader.remember("a", &Facts::new());
+        assert_eq!((reader.recall("a"), reader.allows(), memory.allows()), (None, false, true));
+        memory.remember("a", &Facts::new());
+        assert_eq!(reader.recall("a"), Some(Facts::new()));
     }
 }

@@ -2,6 +2,8 @@
 //! deadlines, rounds of polling, concurrency and order live here and nowhere else.
 
 mod identity;
+mod live;
+mod schedule;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +22,7 @@ use crate::course::Course;
 use crate::engine::Engine;
 use crate::evidence::inventory::Inventory;
 use crate::evidence::{
-    self, Cause, Evidence, Facts, Machine, Observation, Question, RUN, Sample, Seen, Subject, Unobserved,
+    self, Cause, Evidence, Facts, Machine, Observation, OptIn, Question, RUN, Sample, Seen, Subject, Unobserved,
 };
 use crate::judge::{Answers, Standing, standing};
 use crate::memory::Memory;
@@ -29,6 +31,8 @@ use crate::probe::{Consent, Context, Kind, RoundTrip};
 use crate::reference::Scope;
 use crate::student::Student;
 use crate::vm::Vm;
+
+pub use live::{Audience, Hearing, Live, Over};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -93,8 +97,10 @@ pub async fn observe(
     let total = pending.len() + opt_in.len();
     let nonce = nonce();
     let run = evidence::run_facts(&nonce);
+    let places = Semaphore::new(CONCURRENT);
+    let clock = Instant::now();
     let looks =
-        Looks { vm, memory, brief, consent, limits, clock: Instant::now(), run: &run, once: RefCell::default() };
+        Looks { vm, memory, brief, consent, limits, clock, run: &run, places: &places, once: RefCell::default() };
     let mut log = Log::new(MAX_KEPT);
     let mut looked: BTreeMap<String, u32> = BTreeMap::new();
     let mut settled = SettledIn::default();
@@ -164,30 +170,28 @@ pub async fn observe(
         }
         progress(total - opt_in.len() + (round - next) as usize + 1, total);
     }
-    let finished = Timestamp::now();
+    let finished = to_the_millisecond(Timestamp::now());
     vm.leave().await;
+    let observations = log.observations.into_values().collect();
+    let of_this_run = blank(plans, brief, consent.to);
+    let started = to_the_millisecond(started);
+    Evidence { started, finished, machine, nonce, looked, docker, observations, ..of_this_run }
+}
 
+/// What is known of a run before anybody looks.
+fn blank(plans: &[Plan], brief: &Brief, allowed: &[OptIn]) -> Evidence {
     Evidence {
         format: evidence::FORMAT.to_owned(),
         labrun: env!("CARGO_PKG_VERSION").to_owned(),
-        started: to_the_millisecond(started),
-        finished: to_the_millisecond(finished),
-        machine,
-        nonce,
         challenge: brief.challenge.clone(),
         student: brief.student.id.clone(),
         remarks: brief.student.remarks.clone(),
-        allowed: consent.to.to_vec(),
+        allowed: allowed.to_vec(),
         personal: brief.personal,
         course: brief.course.as_ref().map(|course| course.facts.clone()),
         labs: plans.iter().map(subject).collect(),
-        looked,
         self_reported_counts: brief.course.as_ref().is_some_and(|course| course.self_reported_counts),
-        credit: Vec::new(),
-        repository: None,
-        docker,
-        observations: log.observations.into_values().collect(),
-        chain: None,
+        ..Evidence::default()
     }
 }
 
@@ -246,13 +250,15 @@ struct Looks<'a> {
     limits: Limits,
     clock: Instant,
     run: &'a Facts,
+    /// Where questions wait for their turn.
+    places: &'a Semaphore,
     /// What was seen by looks that did something to the machine, by question: nothing is done twice.
     once: RefCell<BTreeMap<String, Sample>>,
 }
 
 impl Looks<'_> {
     fn round<'r>(&'r self, engine: &'r Engine<'r>, number: u32, deadline: Instant) -> Round<'r> {
-        Round { of: self, engine, deadline, number, places: Semaphore::new(CONCURRENT), answers: RefCell::default() }
+        Round { of: self, engine, deadline, number, answers: RefCell::default() }
     }
 }
 
@@ -262,7 +268,6 @@ struct Round<'a> {
     engine: &'a Engine<'a>,
     deadline: Instant,
     number: u32,
-    places: Semaphore,
     answers: RefCell<BTreeMap<String, Rc<Asked>>>,
 }
 
@@ -303,6 +308,22 @@ impl Round<'_> {
         futures_util::join!(controlled, own);
     }
 
+    /// What `check` has asked in this round, as far as it came.
+    fn asked_by(&self, check: &PlannedCheck) -> Vec<Rc<Asked>> {
+        let mut given: BTreeMap<&str, Facts> = BTreeMap::new();
+        let mut all = Vec::new();
+        for (name, ask) in &check.given {
+            let Some(asked) = self.asked(ask, &given) else { return all };
+            if let Some(Sample { seen: Seen::Facts(facts), .. }) = asked.sample.get() {
+                given.insert(name, facts.clone());
+            }
+            all.push(asked);
+        }
+        let control = check.control.iter().map(|(ask, _)| ask);
+        all.extend(control.chain([&check.ask]).filter_map(|ask| self.asked(ask, &given)));
+        all
+    }
+
     /// The question of `ask` in this round; none when it refers to what is not there.
     fn asked(&self, ask: &Ask, given: &BTreeMap<&str, Facts>) -> Option<Rc<Asked>> {
         let known = given.iter().map(|(name, facts)| (*name, facts)).chain([(RUN, self.of.run)]);
@@ -328,7 +349,7 @@ impl Round<'_> {
 
     async fn sample(&self, asked: &Asked, control: Option<&RoundTrip>) -> Sample {
         let question = &asked.question;
-        let place = self.places.acquire().await;
+        let place = self.of.places.acquire().await;
         let Looks { vm, memory, brief, consent, limits, .. } = *self.of;
         let start = Instant::now();
         let left = self.deadline.saturating_duration_since(start);
@@ -453,9 +474,7 @@ impl Log {
 
     /// Whether there was room for this.
     fn takes(&mut self, part: &impl Serialize) -> bool {
-        let mut written = Bytes(0);
-        let left =
-            serde_json::to_writer_pretty(&mut written, part).ok().and_then(|()| self.left.checked_sub(written.0));
+        let left = self.left.checked_sub(Bytes::of(part));
         self.left = left.unwrap_or(self.left);
         left.is_some()
     }
@@ -463,6 +482,14 @@ impl Log {
 
 /// Counts what is written into it, as it will stand in the file of evidence: indented by a few levels more.
 struct Bytes(usize);
+
+impl Bytes {
+    /// How many bytes of evidence something takes.
+    fn of(part: &impl Serialize) -> usize {
+        let mut written = Bytes(0);
+        serde_json::to_writer_pretty(&mut written, part).map_or(usize::MAX, |()| written.0)
+    }
+}
 
 impl io::Write for Bytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::decode::{Decode, Sp};
 use crate::error::{Diagnostic, suggestion};
-use crate::evidence::{OptIn, Question};
+use crate::evidence::{OptIn, Question, RUN};
 use crate::expect::Expectation;
 use crate::lab::{CHECK_FORMAT, Check, LAB_FORMAT, Lab, LibraryCheck, Step};
 use crate::node::{self, Node, Tree};
@@ -116,6 +116,12 @@ impl PlannedCheck {
     pub fn asks(&self) -> impl Iterator<Item = &Ask> {
         let given = self.given.iter().map(|(_, ask)| ask);
         given.chain(self.control.iter().map(|(ask, _)| ask)).chain([&self.ask])
+    }
+
+    /// Whether it asks for something that carries the mark of its run, and so leaves that behind.
+    pub fn leaves_a_mark(&self) -> bool {
+        let mark = format!("${{{RUN}.");
+        self.asks().any(|ask| ask.args.to_string().contains(&mark))
     }
 
     /// What a run has to be asked for before it looks at this.

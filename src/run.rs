@@ -24,6 +24,7 @@ mod signed;
 mod submit;
 mod targets;
 mod verify;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -61,6 +62,8 @@ pub struct Environment {
     links: bool,
     /// Whether the terminal on standard error can go back and write over what it shows.
     redraws: bool,
+    /// Whether standard output is a terminal that can be drawn on.
+    draws: bool,
     width: usize,
     docker_host: Option<String>,
     /// Where earlier runs noted what they saw.
@@ -90,6 +93,7 @@ impl Environment {
         Environment {
             lang: Lang::of_locale(&locale),
             color_stdout: color && to_terminal,
+            draws: kind != "dumb" && to_terminal,
             color_stderr: color && std::io::stderr().is_terminal(),
             // The kernel's own console would print what it does not know.
             links: color && to_terminal && kind != "linux",
@@ -139,6 +143,8 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
             let stop = Stop::default();
             unless_interrupted(&stop, verify::verify(*args, environment, &stop)).await
         }
+        // It ends by a signal, and then still has something to say.
+        Command::Watch(args) => watch::watch(*args, environment).await,
         Command::Judge(args) => judged::judge_again(args, environment),
         Command::Show(args) => show::show(args, environment),
         Command::Next(args) => next::next(args, environment),

@@ -20,7 +20,7 @@ use bollard::{Docker, body_full};
 use crate::evidence::Unobserved;
 use crate::vm::Vm;
 
-pub use trace::Owner;
+pub use trace::{Owner, is_in_hand};
 
 use trace::{Aside, OWNER, State, is_project_of, owner_of_project, project};
 use twin::twin;

@@ -8,8 +8,9 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
+use crate::engine::Change;
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Word, quote};
+use crate::probe::{Again, Context, Probe, Word, quote};
 use crate::student::{self, File};
 
 /// Looks up an answer.
@@ -93,6 +94,9 @@ impl Probe for Answer {
         fact: "value",
         unsaid: r#"{"given":false,"value":null,"values":null,"number":null,"subnet":null,"listed":null,"problem":null}"#,
     });
+    // The student's file is no business of the engine's.
+    const MOVED_BY: &'static [Change] = &[];
+    const AGAIN: Again = Again::Seldom;
 
     fn options(&self, fact: &str) -> Option<&[String]> {
         (["value", "values"].contains(&fact) && !self.options.0.is_empty()).then_some(&self.options.0)

@@ -18,7 +18,9 @@ use crate::evidence::{Facts, Unobserved};
 use crate::probe::balance::arrived::Instance;
 use crate::probe::balance::ask::{Answers, Asking};
 use crate::probe::balance::seen::Seen;
-use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, NAMESPACE_FACT, Probe, Thing, quote_container, shell_host};
+use crate::probe::{
+    ADDRESS_FACT, Again, CONNECTION_FACT, Context, NAMESPACE_FACT, Probe, Thing, quote_container, shell_host,
+};
 use crate::vantage::Endpoint;
 
 /// How many instances are told apart: the digits of an order.
@@ -181,6 +183,7 @@ impl Probe for Balance {
             "method":"log","backends":[],"least_share":0,"most_share":0,"unseen":0,"doubled":0,"order":"","policy":null,
             "keep_alive":{"sent":0,"backends":[],"shared":null},"cached":null,"truncated":[]}"#,
     );
+    const AGAIN: Again = Again::Rarely;
 
     fn things(&self) -> Vec<Thing> {
         let backends = self.backends.0.iter().cloned().map(Thing::Container);

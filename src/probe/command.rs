@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::evidence::secrets::masked;
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Again, Context, Probe, Sheet, quote};
 use crate::vm::{self, End, Output};
 
 /// How much of each of standard output and standard error is kept, in bytes.
@@ -38,6 +38,7 @@ impl Probe for Command {
         ("stderr", "what it printed as errors, up to 64 KiB, or null when there is no such program"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const AGAIN: Again = Again::Seldom;
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let command = vm::Command {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::evidence::secrets::masked;
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::node;
-use crate::probe::{Context, Probe, Sheet, Thing, quote, text_fact};
+use crate::probe::{Again, Context, Probe, Sheet, Thing, quote, text_fact};
 use crate::vm::{Command, End, Output};
 
 use described::{describe, undefined_network};
@@ -64,6 +64,7 @@ impl Probe for Compose {
         ("external", "what must be there before it can be brought up: a list of {kind, name}"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const AGAIN: Again = Again::Seldom;
 
     fn things(&self) -> Vec<Thing> {
         self.container.iter().cloned().map(Thing::Container).collect()

@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::engine::{ContainerState, Resolution};
+use crate::engine::{Change, ContainerState, Resolution};
 use crate::evidence::secrets::masked;
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, Thing, quote_container};
+use crate::probe::{Again, Context, Probe, Sheet, Thing, quote_container};
 
 /// How many of anything a container has are reported.
 const MANY: usize = 200;
@@ -58,6 +58,8 @@ impl Probe for Container {
         ("auto_remove", "whether it is removed when it ends (`--rm`)"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const MOVED_BY: &'static [Change] = Change::OUTSIDE;
+    const AGAIN: Again = Again::Seldom;
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::Container(self.name.clone())]

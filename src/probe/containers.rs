@@ -16,7 +16,7 @@ use crate::evidence::secrets::{masked, masked_words};
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::process::{Runs, runs};
 use crate::probe::inside::{At, Lost, look_into, users};
-use crate::probe::{Context, Probe, Sheet, quote, text_fact};
+use crate::probe::{Again, Context, Probe, Sheet, quote, text_fact};
 
 /// How many containers are reported, the newest first.
 const MANY: usize = 200;
@@ -51,6 +51,7 @@ impl Probe for Containers {
         ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const AGAIN: Again = Again::Seldom;
 
     async fn observe(&self, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         let asks: Vec<_> = cx.engine.containers().await?.iter().map(|one| cx.engine.inspected(&one.id)).collect();

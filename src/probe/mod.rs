@@ -12,6 +12,7 @@ mod file;
 mod http;
 mod inside;
 mod mount;
+mod moved;
 mod network;
 mod outage;
 mod port;
@@ -38,7 +39,7 @@ use serde_json::{Value, json};
 use tokio::sync::SetOnce;
 
 use crate::decode::Decode;
-use crate::engine::{ContainerState, Engine, Resolution};
+use crate::engine::{Change, ContainerState, Engine, Resolution};
 use crate::evidence::{Cause, Facts, OptIn, Unobserved};
 use crate::memory::Memory;
 use crate::node::Node;
@@ -49,6 +50,7 @@ use crate::vm::{self, ByteStream, DialError, Place, Vm};
 
 pub use compose::complaint;
 pub use consent::{Consent, Stop, repair};
+pub use moved::Again;
 pub use shell::{quote, quote_container, shell_host};
 pub use thing::Thing;
 
@@ -93,6 +95,10 @@ pub trait Probe: DeserializeOwned + JsonSchema + Send + Sync {
     const OPT_IN: Option<OptIn> = None;
     /// How long a look of an opt-in kind may take, on top of the run's own time.
     const LIMIT: Duration = Duration::ZERO;
+    /// What the engine tells of that may change what it sees; anything, where that is not known for sure.
+    const MOVED_BY: &'static [Change] = Change::ALL;
+    /// How often it is looked at again though nothing was told of.
+    const AGAIN: Again = Again::Often;
 
     /// What there is to choose from for a fact, for kinds that offer a choice.
     fn options(&self, _fact: &str) -> Option<&[String]> {
@@ -135,6 +141,10 @@ pub struct Kind {
     pub opt_in: Option<OptIn>,
     /// See [`Probe::LIMIT`].
     pub limit: Duration,
+    /// See [`Probe::MOVED_BY`].
+    pub moved_by: &'static [Change],
+    /// See [`Probe::AGAIN`].
+    pub again: Again,
     /// Reports every mistake in arguments as written in a lab.
     pub check_args: fn(&Node, &mut Decode),
     /// What its arguments look like, and what it is good for, as a JSON Schema.
@@ -154,6 +164,8 @@ impl Kind {
             word: P::WORD,
             opt_in: P::OPT_IN,
             limit: P::LIMIT,
+            moved_by: P::MOVED_BY,
+            again: P::AGAIN,
             check_args: |node, decode| {
                 decode.decode::<P>(node);
             },

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::engine::{ContainerState, Mounted, Resolution, VolumeState, clean_path};
+use crate::engine::{Change, ContainerState, Mounted, Resolution, VolumeState, clean_path};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, Thing, quote, quote_container};
+use crate::probe::{Again, Context, Probe, Sheet, Thing, quote, quote_container};
 
 /// How many mounts elsewhere are reported.
 const MANY: usize = 100;
@@ -49,6 +49,8 @@ impl Probe for Mount {
         ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const MOVED_BY: &'static [Change] = Change::OUTSIDE;
+    const AGAIN: Again = Again::Seldom;
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::Container(self.container.clone())]

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::engine::Listed;
+use crate::engine::{Change, Listed};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, Thing};
+use crate::probe::{Again, Context, Probe, Sheet, Thing};
 
 /// How many containers are reported.
 const MANY: usize = 200;
@@ -63,6 +63,8 @@ impl Probe for Port {
         ("local", "where it is to be dialled on the machine itself: `address`, or the loopback it is published on"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const MOVED_BY: &'static [Change] = Change::OUTSIDE;
+    const AGAIN: Again = Again::Seldom;
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::Port(self.number, self.protocol.word().to_owned())]

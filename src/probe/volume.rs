@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::engine::{Listed, Resolution, VolumeState};
+use crate::engine::{Change, Listed, Resolution, VolumeState};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Context, Probe, Sheet, Thing, quote, text_fact};
+use crate::probe::{Again, Context, Probe, Sheet, Thing, quote, text_fact};
 
 /// How many containers or labels are reported.
 const MANY: usize = 200;
@@ -39,6 +39,8 @@ impl Probe for Volume {
         ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const MOVED_BY: &'static [Change] = Change::OUTSIDE;
+    const AGAIN: Again = Again::Seldom;
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::Volume(self.name.clone())]

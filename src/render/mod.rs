@@ -288,7 +288,7 @@ fn moment(time: &str) -> String {
 }
 
 /// A check's points as `2/2`, `0/3`, `?/2`, `–/1`, or `+1` for a bonus; nothing where there are none to be had.
-fn worth(check: &CheckResult) -> String {
+pub fn worth(check: &CheckResult) -> String {
     let points = check.points;
     if let Some(settled) = check.settled.as_ref().filter(|_| points.hundredths() > 0) {
         return if check.bonus { format!("+{}", settled.points) } else { format!("{}/{points}", settled.points) };
@@ -331,7 +331,7 @@ fn step_of(address: &str) -> &str {
 }
 
 /// The one thing to do next, on one line.
-fn advice(report: &Report) -> Text {
+pub fn advice(report: &Report) -> Text {
     let advice = advise(report);
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     Text::new(one_line(&advice.es), one_line(&advice.en))

@@ -42,10 +42,11 @@ async fn interrupted(stop: &Stop) {
 }
 
 /// The signals that ask the process to end.
-struct Signals(Vec<Signal>);
+pub struct Signals(Vec<Signal>);
 
 impl Signals {
-    fn heeded() -> Signals {
+    /// Those that this process heeds, from now on.
+    pub fn heeded() -> Signals {
         let mut heeded = vec![SignalKind::interrupt(), SignalKind::terminate()];
         // What `nohup` made it ignore goes on being ignored.
         if !hangup_is_ignored() {
@@ -54,7 +55,8 @@ impl Signals {
         Signals(heeded.into_iter().filter_map(|kind| signal(kind).ok()).collect())
     }
 
-    async fn next(&mut self) {
+    /// Waits for one.
+    pub async fn next(&mut self) {
         if self.0.is_empty() {
             std::future::pending::<()>().await;
         }

@@ -52,12 +52,14 @@ pub async fn client_that_keeps(place: &str, connect: Connect) -> Result<Docker, 
         let (connect, kept) = (connect.clone(), kept.clone());
         async move {
             let is_passed_on = is_passed_on(&request);
+            // One whose answer has no end is not to be had again.
+            let is_kept = !is_passed_on && !request.uri().path().ends_with("/events");
             let ready = {
                 let mut kept: MutexGuard<'_, Vec<Conversation<_>>> =
                     kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.retain(|conversation: &Conversation<_>| !conversation.sender.is_closed());
                 let at = kept.iter().position(|conversation| conversation.sender.is_ready());
-                at.filter(|_| !is_passed_on).map(|at| kept.swap_remove(at))
+                at.filter(|_| is_kept).map(|at| kept.swap_remove(at))
             };
             let mut conversation = match ready {
                 Some(conversation) => conversation,
@@ -65,7 +67,7 @@ pub async fn client_that_keeps(place: &str, connect: Connect) -> Result<Docker, 
             };
             let answer = conversation.ask(request).await?;
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if !is_passed_on && kept.len() < KEPT {
+            if is_kept && kept.len() < KEPT {
                 kept.push(conversation);
             }
             Ok(answer)

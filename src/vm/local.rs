@@ -125,6 +125,10 @@ impl Vm for Local {
         }
     }
 
+    async fn step_back(&self) {
+        self.helpers.step_back().await;
+    }
+
     async fn leave(&self) {
         self.helpers.leave().await;
     }

@@ -163,6 +163,9 @@ pub trait Vm: Send + Sync {
     /// or a name as it is known there. Tries at `pace`, and takes a few seconds more for the name at most.
     async fn dial(&self, from: &Place, host: &str, port: u16, pace: &Pace) -> Dial;
 
+    /// Gives up the places that are in somebody's way, between two looks of a run that goes on.
+    async fn step_back(&self) {}
+
     /// Gives up every place, when the run is over.
     async fn leave(&self);
 

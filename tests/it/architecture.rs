@@ -64,7 +64,24 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("probe/up", &["engine", "evidence", "probe", "text", "vm"]),
     ("probe/mod.rs", &["decode", "engine", "evidence", "memory", "node", "student", "vantage", "vm"]),
     ("probe/", &["engine", "evidence", "memory", "probe", "student", "vantage", "vm"]),
-    ("observe", &["course", "engine", "evidence", "judge", "memory", "plan", "probe", "reference", "student", "vm"]),
+    (
+        "observe",
+        &[
+            "course",
+            "engine",
+            "evidence",
+            "judge",
+            "memory",
+            "observe",
+            "plan",
+            "probe",
+            "reference",
+            "student",
+            "vantage",
+            "verdict",
+            "vm",
+        ],
+    ),
     // Judging and showing.
     ("verdict", &["evidence", "points", "text", "vantage", "verdict"]),
     (

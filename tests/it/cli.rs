@@ -64,8 +64,8 @@ fn case(name: &str) -> PathBuf {
 #[test]
 fn every_command_explains_itself() {
     for command in [
-        "", "check", "submit", "verify", "judge", "show", "next", "hint", "progress", "doctor", "demo", "class",
-        "regrade", "list", "lint", "new", "schema", "handout", "selftest",
+        "", "check", "watch", "submit", "verify", "judge", "show", "next", "hint", "progress", "doctor", "demo",
+        "class", "regrade", "list", "lint", "new", "schema", "handout", "selftest",
     ] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = labrun(&args);

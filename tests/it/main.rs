@@ -30,3 +30,4 @@ mod ssh;
 mod student_vm;
 mod submit;
 mod vantages;
+mod watch;

@@ -1,6 +1,7 @@
 //! The names and labels by which things of the engine tell that a run of labrun made them or set them aside. Pure, but
 //! for the look whether that run is still there.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -128,6 +129,17 @@ pub fn owner_of_project(project: &str) -> Option<Owner> {
 /// Whether an image was built for the project of `owner`: compose v2 calls it `PROJECT-SERVICE`, v1 `PROJECT_SERVICE`.
 pub fn is_project_of(image: &str, owner: &Owner) -> bool {
     image.strip_prefix(&project(owner)).is_some_and(|rest| rest.starts_with(['-', '_']))
+}
+
+/// Whether what has these attributes, in an event of the engine, was made or set aside by a run of labrun.
+pub fn is_in_hand(attributes: &HashMap<String, String>) -> bool {
+    let said = |name: &str| attributes.get(name).map(String::as_str).unwrap_or_default();
+    // A network or volume of a project has no label here, and its project's name before its own.
+    let of_project = |name: &str| name.starts_with(PROJECT);
+    said("name").parse::<Aside>().is_ok()
+        || !said(OWNER).is_empty()
+        || of_project(said("name"))
+        || of_project(said("com.docker.compose.project"))
 }
 
 #[cfg(test)]

@@ -49,6 +49,15 @@ impl<'m> Record<'m> {
                      could lock the account: recreate the container",
                 ));
             }
+            _ if !memory.allows() => {
+                return Err(Unobserved::new(
+                    Cause::LeftOut,
+                    "se prueba una sola vez por contenedor, porque repetirlo podría bloquear la cuenta: lo juzga \
+                     `labrun check`",
+                    "it is tried only once per container, because repeating it could lock the account: `labrun check` \
+                     judges it",
+                ));
+            }
             _ => {}
         }
         let record = Record { memory, key, tries: tries + 1 };
@@ -72,5 +81,29 @@ impl<'m> Record<'m> {
         record.insert("answered".to_owned(), json!(answered));
         record.insert("facts".to_owned(), json!(facts));
         self.memory.remember(&self.key, &record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{OfThisRun, OnlyRecalled};
+
+    #[test]
+    fn who_only_recalls_asks_nothing_for_the_first_time_and_tells_what_another_run_saw() {
+        let http: Http = serde_json::from_value(json!({
+            "to": "localhost:80",
+            "steps": [{"method": "POST", "form": {"a": "b"}}],
+            "once": {"key": "k", "unless": {"status": 302}},
+        }))
+        .unwrap();
+        let once = http.once.as_ref().unwrap();
+        let memory = OfThisRun::default();
+        let Err(why) = Record::open(&OnlyRecalled(&memory), &http, once) else { panic!() };
+        assert_eq!(why.cause, Cause::LeftOut);
+        let Ok(Leave::Granted(record)) = Record::open(&memory, &http, once) else { panic!() };
+        record.close(&Facts::from_iter([("answer".to_owned(), json!("complete"))]), false);
+        let Ok(Leave::Recalled(facts)) = Record::open(&OnlyRecalled(&memory), &http, once) else { panic!() };
+        assert_eq!(facts["answer"], "complete");
     }
 }

@@ -51,12 +51,15 @@ pub enum Role {
 /// The helper of one place, or why there is none; `Ok(None)` when the place itself is not there.
 type Started = Result<Option<Arc<Helper>>, Unobserved>;
 
+/// The image of all helpers, or why there is none.
+type Made = Arc<OnceCell<Result<Image, Unobserved>>>;
+
 /// The helpers of one run, each started when it is first needed.
 #[derive(Default)]
 pub struct Helpers {
     slots: Mutex<BTreeMap<Role, Slot>>,
     /// What they are all made of, given to the engine once.
-    image: Arc<OnceCell<Result<Image, Unobserved>>>,
+    image: Mutex<Made>,
     /// The binary they are made of, where that is not this one.
     program: Option<PathBuf>,
 }
@@ -87,23 +90,50 @@ impl Helpers {
     }
 
     fn start(&self, role: &Role, docker: &Docker, starts: u32) -> Slot {
-        let (role, docker, image, program) = (role.clone(), docker.clone(), self.image.clone(), self.program.clone());
+        let (role, docker, image, program) = (role.clone(), docker.clone(), self.image(), self.program.clone());
         let started = tokio::spawn(async move { container::start(&docker, &role, &image, program.as_deref()).await });
         let started = started.map(|ended| ended.unwrap_or_else(|error| Err(crashed(&error))));
         Slot { starts, helper: started.boxed().shared() }
+    }
+
+    fn image(&self) -> Made {
+        self.image.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets go those that stand on a network, whose student may want to remove it, and gives those that failed or were
+    /// ended another chance: for a run that goes on and on.
+    pub async fn step_back(&self) {
+        let back = {
+            let mut image = self.image.lock().unwrap_or_else(PoisonError::into_inner);
+            if image.get().is_some_and(Result::is_err) {
+                *image = Made::default();
+            }
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let (back, stay) = std::mem::take(&mut *slots).into_iter().partition(|(role, slot)| {
+                matches!(role, Role::On(_)) || is_over(&slot.helper) || matches!(slot.helper.peek(), Some(Err(_)))
+            });
+            *slots = stay;
+            back
+        };
+        farewell(back).await;
     }
 
     /// Lets all helpers go, and waits a little for them to be gone: a student who removes a network right after the
     /// run must not find somebody on it.
     pub async fn leave(&self) {
         let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
-        let farewells = slots.into_values().map(|slot| async move {
-            if let Ok(Some(helper)) = slot.helper.await {
-                helper.leave().await;
-            }
-        });
-        let _ = tokio::time::timeout(FAREWELL, futures_util::future::join_all(farewells)).await;
+        farewell(slots).await;
     }
+}
+
+/// Lets go the helpers of these places.
+async fn farewell(slots: BTreeMap<Role, Slot>) {
+    let farewells = slots.into_values().map(|slot| async move {
+        if let Ok(Some(helper)) = slot.helper.await {
+            helper.leave().await;
+        }
+    });
+    let _ = tokio::time::timeout(FAREWELL, futures_util::future::join_all(farewells)).await;
 }
 
 /// Whether there is no use in a slot any more: somebody ended its helper, or the place was not there then.

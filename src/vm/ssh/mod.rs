@@ -238,6 +238,10 @@ impl Vm for Ssh {
         self.dial_by(&reached, &role, inside, (host, port), pace).await
     }
 
+    async fn step_back(&self) {
+        self.helpers.step_back().await;
+    }
+
     async fn leave(&self) {
         self.helpers.leave().await;
         if let Some(reached) = self.reached() {
