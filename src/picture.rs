@@ -69,7 +69,10 @@ pub fn picture(inventory: &Inventory, glances: &[Glance], details: Details) -> P
         for thing in things(glance) {
             match thing {
                 Thing::Endpoint(_) if glance.withheld => {}
-                Thing::Endpoint(to) => world.reach(spots.from(glance.from), spots.to(&to, glance), to.port, glance),
+                Thing::Endpoint(to) => match spots.to(&to, glance) {
+                    Spot::Elsewhere(name) if details == Details::Withheld && is_address(&name) => {}
+                    spot => world.reach(spots.from(glance.from), spot, to.port, glance),
+                },
                 Thing::Container(name) => spots.containers(&name).iter().for_each(|spot| world.touch(spot, glance)),
                 Thing::Network(name) => spots.networks(&name).iter().for_each(|spot| world.touch(spot, glance)),
                 Thing::Volume(name) => spots.volumes(&name).iter().for_each(|name| world.touch_volume(name, glance)),
@@ -316,6 +319,11 @@ fn is_drawn(mount: &Mount) -> bool {
     mount.source.is_some() && mount.kind != MountKind::Other
 }
 
+/// Whether something that was dialled is an address, and not a name.
+fn is_address(host: &str) -> bool {
+    host.contains(':') || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
 fn is_loopback(ip: &str) -> bool {
     let ip = ip.trim_start_matches("::ffff:");
     ip == "::1" || ip.starts_with("127.")
@@ -398,6 +406,10 @@ mod tests {
     }
 
     fn drawn(inventory: &Inventory, all: &[Looked]) -> Picture {
+        drawn_with(inventory, all, Details::Told)
+    }
+
+    fn drawn_with(inventory: &Inventory, all: &[Looked], details: Details) -> Picture {
         let glances: Vec<Glance> = all
             .iter()
             .map(|one| Glance {
@@ -409,7 +421,7 @@ mod tests {
                 decides: one.decides,
             })
             .collect();
-        picture(inventory, &glances, Details::Told)
+        picture(inventory, &glances, details)
     }
 
     const PASS: Option<(&str, Outcome)> = Some(("lab/step/pass", Outcome::Pass));
@@ -433,8 +445,11 @@ mod tests {
 
     #[test]
     fn addresses_are_withheld_where_a_lab_asks_for_one() {
-        let written = serde_json::to_string(&picture(&world(), &[], Details::Withheld)).unwrap();
+        let dialled = json!({"connection": "connected", "address": "172.19.0.1:22"});
+        let looks = [reached(Vantage::Vm, "172.19.0.1:22", dialled, PASS)];
+        let written = serde_json::to_string(&drawn_with(&world(), &looks, Details::Withheld)).unwrap();
         assert!(!written.contains("172."), "{written}");
+        assert!(serde_json::to_string(&drawn(&world(), &looks)).unwrap().contains("172.19.0.1"));
         assert!(serde_json::to_string(&drawn(&world(), &[])).unwrap().contains("172.19.0.2"));
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::render::html::drawing::layout::{Card, Column, Join, LINE, Line, PAD, ROW, place};
-use crate::render::html::drawing::words::{Table, connection, tables, there};
+use crate::render::html::drawing::words::{Table, connection, missing, tables};
 use crate::render::html::{Link, Mark, link, mark};
 use crate::render::{NAME, tame};
 use crate::text::Text;
@@ -67,7 +67,6 @@ struct Written {
 struct Wire {
     kind: &'static str,
     path: String,
-    end: (i32, i32),
 }
 
 #[derive(Serialize)]
@@ -86,7 +85,6 @@ struct Arrow {
 /// An arrow in words.
 #[derive(Serialize)]
 struct Told {
-    number: usize,
     mark: Option<Mark>,
     from: Text,
     to: Text,
@@ -143,11 +141,10 @@ pub fn drawing(report: &Report) -> Option<Drawing> {
         }
     };
     let numbered = sheet.arrows.iter().map(|(at, _)| at).zip(&placed.arrows).enumerate();
-    let told = |(number, (at, _)): (usize, &(usize, Ends))| {
+    let told = |(at, _): &(usize, Ends)| {
         let reach = &picture.reaches[*at];
         let checks = report.checks().filter(|check| reach.checks.contains(&check.address));
         Told {
-            number: number + 1,
             mark: about(reach).map(mark),
             from: words::spot(&reach.from, None),
             to: words::spot(&reach.to, Some(reach.port)),
@@ -167,10 +164,10 @@ pub fn drawing(report: &Report) -> Option<Drawing> {
             .wires
             .iter()
             .zip(&placed.wires)
-            .map(|((kind, _), line)| Wire { kind, path: line.path.clone(), end: line.end })
+            .map(|((kind, _), line)| Wire { kind, path: line.path.clone() })
             .collect(),
         arrows: numbered.map(arrow).collect(),
-        reaches: sheet.arrows.iter().enumerate().map(told).collect(),
+        reaches: sheet.arrows.iter().map(told).collect(),
         tables: tables(picture),
         more: words::more(&picture.more),
         empty: picture.containers.is_empty() && picture.stores.is_empty() && picture.reaches.is_empty(),
@@ -291,7 +288,7 @@ impl Sheet<'_> {
             made.checks.clone_from(&one.checks);
             match &one.image {
                 Some(image) => made.lines.push(("soft", Text::same(fit(image, fits(Column::Containers).1)))),
-                None if made.missing => made.lines.push(("soft", there(false))),
+                None if made.missing => made.lines.push(("soft", missing())),
                 None => {}
             }
             if let Some(state) = one.state.as_ref().filter(|state| *state != "running") {

@@ -56,12 +56,9 @@ pub fn connection(word: Option<&str>) -> Text {
     }
 }
 
-/// Whether what a lab asks for is there.
-pub fn there(is: bool) -> Text {
-    match is {
-        true => Text::new("está", "there"),
-        false => Text::new("falta", "missing"),
-    }
+/// What is said of something that a lab asks for and that is not there.
+pub fn missing() -> Text {
+    Text::new("falta", "missing")
 }
 
 /// A container's state.
@@ -154,7 +151,7 @@ pub fn tables(picture: &Picture) -> Vec<Table> {
         Row {
             name: tame(&one.name, NAME),
             cells: vec![
-                one.state.as_ref().map_or_else(|| there(false), |word| state(word)),
+                one.state.as_ref().map_or_else(missing, |word| state(word)),
                 Text::same(one.image.as_ref().map_or_else(|| "—".to_owned(), |image| tame(image, NAME))),
                 list(networks.collect()),
                 list(ports.collect()),
