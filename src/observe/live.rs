@@ -28,6 +28,9 @@ use crate::vm::Vm;
 /// How long one look may take, all its questions together.
 const LOOK: Duration = Duration::from_secs(20);
 
+/// How long to wait before listening to an engine that stopped telling, which may have told as much as is heard of it.
+const SILENT: Duration = Duration::from_millis(100);
+
 /// How long to wait before listening to the engine is tried again.
 const DEAF: Duration = Duration::from_millis(500);
 
@@ -227,7 +230,7 @@ impl<'p> Live<'p> {
                 told = hear(&mut ear) => {
                     let Some(first) = told else {
                         ear = None;
-                        chores.push(listen(vm, Duration::ZERO).boxed_local());
+                        chores.push(listen(vm, SILENT).boxed_local());
                         continue;
                     };
                     let more: Vec<Heard> = ear.iter_mut().flat_map(Ear::by_now).collect();
