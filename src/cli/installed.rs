@@ -38,8 +38,9 @@ pub struct Manual {
 }
 
 /// The arguments that take the name of a lab or of a step, by command.
-const NAMES_OF_LABS: [(&str, &str); 7] = [
+const NAMES_OF_LABS: [(&str, &str); 8] = [
     ("check", "targets"),
+    ("watch", "targets"),
     ("submit", "targets"),
     ("class", "targets"),
     ("show", "target"),
@@ -55,14 +56,21 @@ pub fn completions(shell: Shell, names: &[String]) -> String {
         tree.mut_subcommand(command, |command| command.mut_arg(argument, |argument| argument.value_parser(parser)))
     };
     let mut tree = NAMES_OF_LABS.into_iter().fold(Cli::command(), of_names);
-    let shell = match shell {
-        Shell::Bash => clap_complete::Shell::Bash,
-        Shell::Zsh => clap_complete::Shell::Zsh,
-        Shell::Fish => clap_complete::Shell::Fish,
+    let (generator, more) = match shell {
+        Shell::Bash => (clap_complete::Shell::Bash, String::new()),
+        Shell::Zsh => (clap_complete::Shell::Zsh, String::new()),
+        Shell::Fish => (clap_complete::Shell::Fish, fish_names(names)),
     };
     let mut written = Vec::new();
-    clap_complete::generate(shell, &mut tree, "labrun", &mut written);
-    String::from_utf8_lossy(&written).into_owned()
+    clap_complete::generate(generator, &mut tree, "labrun", &mut written);
+    String::from_utf8_lossy(&written).into_owned() + &more
+}
+
+/// What clap's completions for fish lack: the values of arguments that are not options.
+fn fish_names(names: &[String]) -> String {
+    let commands = NAMES_OF_LABS.map(|(command, _)| command).join(" ");
+    let names = names.join(" ");
+    format!("complete -c labrun -n \"__fish_seen_subcommand_from {commands}\" -f -a \"{names}\"\n")
 }
 
 /// The pages of the manual: of labrun, and of each command.

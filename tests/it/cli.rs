@@ -130,7 +130,7 @@ fn digest_of_the_labs() -> String {
 fn what_the_parser_refuses_ends_with_2_too() {
     for (args, said) in [
         (&[][..], "Usage: labrun <COMMAND>"),
-        (&["chek"], "a similar subcommand exists: 'check'"),
+        (&["verfy"], "a similar subcommand exists: 'verify'"),
         (&["check"], "<LAB[/STEP]>"),
         (&["lint"], "<FILE>"),
         (&["check", "lab1", "--set", "port"], "write NAME=VALUE"),
