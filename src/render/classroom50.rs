@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::points::Points;
 use crate::render::json::write;
 use crate::render::markdown::total;
-use crate::render::told::{details, name};
+use crate::render::told::{details, name, remarks};
 use crate::render::{Also, NAME, Options, Taken, tame};
 use crate::text::Text;
 use crate::verdict::{CheckResult, Outcome, Report};
@@ -60,6 +60,9 @@ struct Test {
     #[serde(skip_serializing_if = "Option::is_none")]
     bonus: Option<Points>,
     message: String,
+    /// What is said of the whole, for which the format has no other place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<String>,
 }
 
 /// Writes the report.
@@ -113,6 +116,7 @@ fn test(earned: Points, unit: Points, report: &Report, check: &CheckResult, opti
         outcome: check.outcome.word(),
         bonus: check.bonus.then_some(earned),
         message: details(report, check, options).join("\n"),
+        remarks: remarks(report, options),
     }
 }
 

@@ -7,7 +7,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use crate::points::Points;
 use crate::render::markdown::total;
-use crate::render::told::{details, name};
+use crate::render::told::{details, name, remarks};
 use crate::render::{NAME, Options, tame, word};
 use crate::verdict::{CheckResult, Outcome, Report, Score, StepResult};
 
@@ -24,6 +24,7 @@ fn suite(report: &Report, step: &StepResult, options: &Options) -> TestSuite {
     let mut suite = TestSuite::new(tame(&step.address, NAME));
     suite.extra.insert("timestamp".into(), tame(&report.started, NAME).into());
     suite.add_property(Property::new("title", tame(step.title.get(options.lang), NAME)));
+    suite.add_properties(report.student.as_deref().map(|id| Property::new("student", tame(id, NAME))));
     let Score { earned, lost, undetermined, deferred, possible, bonus } = step.points;
     for (name, points) in [
         ("earned", earned),
@@ -34,6 +35,10 @@ fn suite(report: &Report, step: &StepResult, options: &Options) -> TestSuite {
         ("bonus", bonus),
     ] {
         suite.add_property(Property::new(name, points.to_string()));
+    }
+    // The format has no place for what is said of the whole; each suite may be shown alone.
+    if !report.remarks.is_empty() {
+        suite.set_system_out(remarks(report, options).join("\n"));
     }
     suite.add_test_cases(step.checks.iter().map(|check| case(report, check, options)));
     suite

@@ -44,6 +44,11 @@ pub fn details(report: &Report, check: &CheckResult, options: &Options) -> Vec<S
     lines
 }
 
+/// What is said of what was handed in, and of the evidence, a line each.
+pub fn remarks(report: &Report, options: &Options) -> Vec<String> {
+    report.remarks.iter().map(|remark| tame_prose(remark.get(options.lang)).replace('\n', CONTINUED)).collect()
+}
+
 /// The most needs that are named of a blocked check.
 const MOST: usize = 10;
 
