@@ -89,7 +89,9 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
     if let Some(Err(error)) = journal.map(|journal| journal.note(&report, &prepared.plans)) {
         say(&format!("labrun: what was seen to hold could not be noted for later runs: {error}"));
     }
-    if let Some(Err(error)) = lasts(environment).map(|lasts| lasts.keep(&report, &prepared.plans)) {
+    // Nobody goes on working on what was thrown away.
+    let lasts = if args.repo.is_none() { lasts(environment) } else { None };
+    if let Some(Err(error)) = lasts.map(|lasts| lasts.keep(&report, &prepared.plans)) {
         say(&format!("labrun: `labrun next` will not know of this run: {error}"));
     }
     // That one of them cannot be written does not take the other away.
