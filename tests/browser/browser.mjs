@@ -39,7 +39,9 @@ export async function stop() {
  * anything but files beside it.
  */
 export async function visit(name, work, { width = 1100, script = true, ...more } = {}) {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, javaScriptEnabled: script, ...more });
+  // Without motion: what still scrolls when it is pressed is pressed beside.
+  const options = { viewport: { width, height: 800 }, javaScriptEnabled: script, reducedMotion: "reduce" };
+  const context = await browser.newContext({ ...options, ...more });
   const trouble = [];
   try {
     const page = await context.newPage();
@@ -55,6 +57,9 @@ export async function visit(name, work, { width = 1100, script = true, ...more }
   }
   if (trouble.length > 0) throw new Error(name + ": " + trouble.join("; "));
 }
+
+/** Presses one of several choices, as a mouse does: where its label is. */
+export const choose = (page, name) => page.locator("label", { has: page.getByRole("radio", { name }) }).click();
 
 /** Opens everything that can be unfolded. */
 export const unfold = (page) =>

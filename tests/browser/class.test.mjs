@@ -1,7 +1,7 @@
 // What the page of a class can do beside being read.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { shown, start, stop, unfold, visit } from "./browser.mjs";
+import { choose, shown, start, stop, unfold, visit } from "./browser.mjs";
 
 before(start);
 after(stop);
@@ -12,7 +12,6 @@ const rows = (page) =>
     all.filter((row) => row.checkVisibility()).map((row) => ({ id: row.cells[0].querySelector(".id").textContent, ...row.dataset })),
   );
 const ids = async (page) => (await rows(page)).map(({ id }) => id);
-const choose = (page, name) => page.getByRole("radio", { name }).check({ force: true });
 
 test("students are found, filtered and sorted", () =>
   visit(CLASS, async (page) => {

@@ -1,7 +1,7 @@
 // What a report can do beside being read.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { shown, start, stop, unfold, visit } from "./browser.mjs";
+import { choose, shown, start, stop, unfold, visit } from "./browser.mjs";
 
 before(start);
 after(stop);
@@ -13,7 +13,7 @@ const outcomes = (page) =>
 test("a filter shows the checks of one outcome, and says how many", () =>
   visit(REPORT, async (page) => {
     const all = await outcomes(page);
-    await page.getByRole("radio", { name: /mal/ }).check({ force: true });
+    await choose(page, /mal/);
     const failed = await outcomes(page);
     assert.deepEqual(new Set(failed), new Set(["fail"]));
     assert.equal(failed.length, all.filter((outcome) => outcome === "fail").length);
@@ -24,7 +24,7 @@ test("a filter shows the checks of one outcome, and says how many", () =>
     );
     assert.ok(steps.some(([visible]) => !visible));
     for (const [visible, any] of steps) assert.equal(visible, any);
-    await page.getByRole("radio", { name: /todas/ }).check({ force: true });
+    await choose(page, /todas/);
     assert.deepEqual(await outcomes(page), all);
   }));
 
@@ -50,7 +50,7 @@ test("a link to a check opens it, also where it was filtered out", () =>
     const id = (await link.getAttribute("href")).slice(1);
     const check = page.locator(`[id="${id}"]`);
     for (let twice = 0; twice < 2; twice += 1) {
-      await page.getByRole("radio", { name: /bien/ }).check({ force: true });
+      await choose(page, /bien/);
       assert.equal(await check.isVisible(), false);
       await link.click();
       await check.waitFor({ state: "visible" });
