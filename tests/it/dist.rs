@@ -18,6 +18,17 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Some of what is installed: the binary, a page of the manual for it and for a command, a completion for each shell.
+const INSTALLED: [&str; 7] = [
+    "bin/labrun",
+    "share/doc/labrun/LICENSE",
+    "share/man/man1/labrun.1",
+    "share/man/man1/labrun-check.1",
+    "share/bash-completion/completions/labrun",
+    "share/zsh/site-functions/_labrun",
+    "share/fish/vendor_completions.d/labrun.fish",
+];
+
 /// The processor of this machine, as `uname -m` and the names of targets have it.
 const HERE: &str = std::env::consts::ARCH;
 
@@ -84,7 +95,7 @@ fn a_release_is_installed_and_goes_away_without_a_trace() {
         said.starts_with("labrun 0.1.0\n") && said.contains("--uninstall") && said.contains("not in PATH"),
         "{said}"
     );
-    for name in ["bin/labrun", "share/doc/labrun/LICENSE"] {
+    for name in INSTALLED {
         assert!(prefix.join(name).is_file(), "{name}");
     }
     assert!(text(&Command::new(prefix.join("bin/labrun")).output().unwrap().stdout).starts_with("labrun"));
