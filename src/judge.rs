@@ -91,11 +91,12 @@ pub enum Standing {
     Waiting,
 }
 
-/// Where `check` stands after `round`, `now_ms` after the start of the run.
-pub fn standing(check: &PlannedCheck, answers: &Answers, round: u32, now_ms: u64) -> Standing {
+/// Where `check` stands after `round`, which began `began_ms` after the start of the run. Only a look that began when the
+/// check's time was over is the last one: on a slow machine the first may take all of that time, and say what was then.
+pub fn standing(check: &PlannedCheck, answers: &Answers, round: u32, began_ms: u64) -> Standing {
     let look = Look::at(check, answers, round);
     let waits = || {
-        let in_time = check.within.is_some_and(|within| u128::from(now_ms) < within.as_millis());
+        let in_time = check.within.is_some_and(|within| u128::from(began_ms) < within.as_millis());
         in_time && check.worth.as_ref().is_none_or(|worth| worth.evaluate(&look.scope) == Truth::Holds)
     };
     match look.finding {

@@ -111,6 +111,7 @@ pub async fn observe(
     let mut next = 0;
     for round in 0.. {
         next = round + 1;
+        let began_ms = looks.clock.elapsed().as_millis() as u64;
         let engine = Engine::new(vm, deadline);
         let asked = looks.round(&engine, round, deadline);
         let everything = join_all(pending.iter().map(|check| asked.look(check)));
@@ -128,9 +129,8 @@ pub async fn observe(
         asked.record(&mut log);
         looked.extend(pending.iter().map(|check| (check.address.clone(), round)));
         let answers = Answers::of(log.observations.values(), &run);
-        let now_ms = looks.clock.elapsed().as_millis() as u64;
         pending.retain(|check| {
-            let standing = standing(check, &answers, round, now_ms);
+            let standing = standing(check, &answers, round, began_ms);
             let again = match standing {
                 Standing::Settled => false,
                 Standing::Waiting => !settled.is_in_vain(check),
@@ -156,6 +156,7 @@ pub async fn observe(
     // What does something to the machine is asked once, alone, when nobody looks any more.
     for (round, check) in (next..).zip(&opt_in) {
         if !settled.is_in_vain(check) {
+            let began_ms = looks.clock.elapsed().as_millis() as u64;
             let limit = Kind::named(check.ask.probe).map_or(Duration::ZERO, |kind| kind.limit);
             let deadline = Instant::now() + limit;
             let engine = Engine::new(vm, deadline);
@@ -164,8 +165,7 @@ pub async fn observe(
             asked.record(&mut log);
             looked.insert(check.address.clone(), round);
             let answers = Answers::of(log.observations.values(), &run);
-            let now_ms = looks.clock.elapsed().as_millis() as u64;
-            let good = standing(check, &answers, round, now_ms) == Standing::Settled;
+            let good = standing(check, &answers, round, began_ms) == Standing::Settled;
             settled.0.insert(&check.address, (round, good));
         }
         progress(total - opt_in.len() + (round - next) as usize + 1, total);

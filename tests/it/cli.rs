@@ -460,6 +460,16 @@ fn what_is_looked_at_again_and_again_is_kept_once_while_it_stays_the_same() {
 }
 
 #[test]
+fn a_look_that_takes_all_the_time_there_was_is_not_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let been = folder.path().join("been");
+    let slow_once = format!("mkdir {} && sleep 1.5 || echo never", been.display());
+    std::fs::write(folder.path().join("x.yaml"), lab_of_a_command("slow", &["sh", "-c", &slow_once], "1s")).unwrap();
+    let checked = labrun_in(folder.path(), &["check", "x.yaml"], &[]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
+}
+
+#[test]
 fn what_was_seen_to_hold_stays_credited_until_it_is_asked_for_afresh() {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("flag");
