@@ -7,6 +7,7 @@ use console::{Style, measure_text_width, truncate_str};
 use crate::observe::Hearing;
 use crate::render::{advice, symbol, tame, word, worth};
 use crate::run::watch::changes::is_to_come;
+use crate::terminal::{fit, wrap};
 use crate::text::{Lang, Text};
 use crate::verdict::{CheckResult, Outcome, Report, Score, StepResult};
 
@@ -14,8 +15,12 @@ use crate::verdict::{CheckResult, Outcome, Report, Score, StepResult};
 const NAME: usize = 240;
 const PROSE: usize = 1000;
 
-/// How many lines tell of what happened last.
+/// How many lines tell of what happened last, and how many one piece of prose may take.
 const LAST: usize = 5;
+const PROSE_LINES: usize = 6;
+
+/// How wide a line is at most, however wide the terminal.
+const WIDE: usize = 100;
 
 /// What there is to be drawn.
 pub struct View<'a> {
@@ -38,7 +43,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// The picture in at most `rows` lines of at most `columns`.
     pub fn lines(&self, rows: usize, columns: usize) -> Vec<String> {
-        let foot = self.foot();
+        let foot = self.foot(columns);
         let room = rows.saturating_sub(foot.len()).max(2);
         let mut lines = self.body(false, columns);
         if lines.len() > room {
@@ -74,7 +79,7 @@ impl View<'_> {
                     lines.push(self.check(check, columns));
                     if !is_open && first.is_some_and(|first| first.address == check.address) {
                         is_open = true;
-                        lines.extend(self.missing(check));
+                        lines.extend(self.missing(check, columns));
                     }
                 }
             }
@@ -100,29 +105,42 @@ impl View<'_> {
     }
 
     /// What was seen in the place of what was expected, and the first hint.
-    fn missing(&self, check: &CheckResult) -> Vec<String> {
+    fn missing(&self, check: &CheckResult, columns: usize) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(mismatch) = check.mismatches.first() {
-            let expected = tame(self.say(&mismatch.expected), PROSE);
-            lines.push(format!("      {} {expected}", self.dim(self.pick("esperado", "expected"))));
+            lines.extend(self.prose(6, self.pick("esperado", "expected"), &mismatch.expected, columns));
         }
         if let Some(say) = check.hint.as_ref().and_then(|hint| hint.say.first()) {
-            let hint = tame(self.say(say), PROSE);
-            lines.push(format!("      {} {hint}", self.dim(self.pick("pista", "hint"))));
+            lines.extend(self.prose(6, self.pick("pista", "hint"), say, columns));
         }
         lines
     }
 
-    fn foot(&self) -> Vec<String> {
+    /// What is to be read to its end, behind a label.
+    fn prose(&self, indent: usize, label: &str, text: &Text, columns: usize) -> Vec<String> {
+        let width = columns.min(WIDE).saturating_sub(indent).max(1);
+        let mut lines = wrap(&format!("{label} {}", tame(self.say(text), PROSE)), width);
+        if lines.len() > PROSE_LINES {
+            let rest = lines.split_off(PROSE_LINES - 1).join(" ");
+            lines.push(fit(&rest, width));
+        }
+        if let Some(first) = lines.first_mut().filter(|first| first.starts_with(label)) {
+            *first = format!("{}{}", self.dim(label), &first[label.len()..]);
+        }
+        lines.iter().map(|line| format!("{}{line}", " ".repeat(indent))).collect()
+    }
+
+    fn foot(&self, columns: usize) -> Vec<String> {
         let mut lines = vec![String::new()];
         let last = self.happened.len().saturating_sub(LAST);
         lines.extend(self.happened.iter().skip(last).cloned());
         if let Some(said) = hearing(self.hearing) {
-            lines.push(self.style().yellow().apply_to(tame(self.say(&said), PROSE)).to_string());
+            let said = self.prose(0, "", &said, columns);
+            lines.extend(said.iter().map(|line| self.style().yellow().apply_to(line.trim_start()).to_string()));
         }
         let waits = self.report.checks().any(|check| is_to_come(check.outcome, &check.address, self.looked));
         let next = if waits { Text::new("mirando…", "looking…") } else { advice(self.report) };
-        lines.push(format!("{} {}", self.dim(self.pick("Ahora", "Next")), tame(self.say(&next), PROSE)));
+        lines.extend(self.prose(0, self.pick("Ahora", "Next"), &next, columns));
         let points = score(&self.report.points);
         let ends = self.pick("labrun mira · Ctrl-C termina", "labrun is watching · Ctrl-C ends it");
         lines.push(self.dim(&format!("{points} · {ends}")));
@@ -185,7 +203,7 @@ fn score(score: &Score) -> String {
 
 /// A text with another at the end of the line.
 fn row(left: &str, right: &str, columns: usize) -> String {
-    let room = columns.min(100).saturating_sub(measure_text_width(right) + 2);
+    let room = columns.min(WIDE).saturating_sub(measure_text_width(right) + 2);
     let left = truncate_str(left, room, "…");
     let gap = " ".repeat(room.saturating_sub(measure_text_width(&left)) + 2);
     format!("{left}{gap}{right}")
@@ -198,19 +216,23 @@ mod tests {
     use console::measure_text_width;
 
     use super::*;
+    use crate::evidence::{Cause, Unobserved};
     use crate::run::watch::testing::report;
 
     fn picture(report: &Report, rows: usize, columns: usize) -> Vec<String> {
+        heard(report, &Hearing::Well, rows, columns)
+    }
+
+    fn heard(report: &Report, hearing: &Hearing, rows: usize, columns: usize) -> Vec<String> {
         let looked = report.checks().map(|check| (check.address.clone(), 0)).collect();
         let credited = BTreeSet::from(["lab1/step/b".to_owned()]);
         let happened = (0..9).map(|n| format!("✔ lab1/step/{n}: fail → pass")).collect();
-        let hearing = Hearing::Well;
         let view = View {
             report,
             looked: &looked,
             credited: &credited,
             happened: &happened,
-            hearing: &hearing,
+            hearing,
             lang: Lang::En,
             color: false,
         };
@@ -242,6 +264,19 @@ mod tests {
             ]
             .map(|line| line.replace("\u{1b}", "\\u{1b}"))
         );
+    }
+
+    #[test]
+    fn why_a_machine_is_not_heard_is_read_to_its_end() {
+        let report = report(&[("a", Outcome::Unknown)]);
+        let why =
+            "the key of 127.0.0.1:2222 is not known yet; if it is the one you were told, add --accept-new-host-key";
+        let why = Unobserved::new(Cause::Path, why, why);
+        for columns in [40, 50, 80] {
+            let drawn = heard(&report, &Hearing::Not(why.clone()), 40, columns);
+            let drawn = drawn.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+            assert!(drawn.contains("from before: the key of") && drawn.contains("add --accept-new"), "{drawn}");
+        }
     }
 
     #[test]
