@@ -4,6 +4,7 @@ mod hostile;
 mod latency;
 mod outside;
 mod same;
+mod unseen;
 mod ways_in;
 
 use std::path::{Path, PathBuf};
