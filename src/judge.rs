@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::evidence::{Cause, CourseFacts, CreditSource, Evidence, Facts, Observation, OptIn, RUN, Seen};
-use crate::expect::Truth;
+use crate::expect::{Expectation, Truth};
 use crate::judge::glances::{CONTROL, glances};
 use crate::judge::sights::{Leaning, sights};
 use crate::picture::{Details, Glance, picture};
@@ -199,9 +199,10 @@ impl<'e> Look<'e> {
         }
         let Some(facts) = own else { return look };
         look.finding = match check.expect.evaluate(&look.scope) {
-            Truth::Fails(mismatches) => match &check.word {
-                Some(word) => Finding::Fail(vec![not_the_right_answer(word, facts)]),
-                None => Finding::Fail(mismatches.into_iter().map(bounded_mismatch).collect()),
+            Truth::Fails(mismatches) => match (&check.word, look.doubt(check)) {
+                (Some(word), _) => Finding::Fail(vec![not_the_right_answer(word, facts)]),
+                (None, Some(why)) => Finding::Unknown(Doubt { cause: None, why }),
+                (None, None) => Finding::Fail(mismatches.into_iter().map(bounded_mismatch).collect()),
             },
             Truth::Unsure(why) => {
                 let why = if check.word.is_some() { unsure_of_the_answer() } else { why };
@@ -245,6 +246,12 @@ impl<'e> Look<'e> {
                 None
             }
         }
+    }
+
+    /// Why nobody answers for the check's not holding, if its author has foreseen what was seen.
+    fn doubt(&self, check: &PlannedCheck) -> Option<Text> {
+        let fits = |(when, _): &&(_, _)| Expectation::evaluate(when, &self.scope) == Truth::Holds;
+        check.doubts.iter().find(fits).map(|(_, say)| say.clone())
     }
 
     /// What stands against counting a claim that holds: its positive twin could not be seen to hold.

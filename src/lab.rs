@@ -150,6 +150,9 @@ pub struct Check {
     /// What to remark on a pass; the first one whose `when` holds.
     #[serde(default, deserialize_with = "each")]
     pub notes: Vec<Advice>,
+    /// When not holding is nothing that a student answers for: the check is then unknown instead of failed.
+    #[serde(default, deserialize_with = "each")]
+    pub doubts: Vec<Doubt>,
 }
 
 /// Who judges what labrun only collects.
@@ -188,6 +191,17 @@ pub struct Advice {
     /// Its stages, each saying a little more.
     #[schemars(length(min = 1))]
     pub say: Vec<Text>,
+}
+
+/// What was seen and does not suffice to blame anybody.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Doubt {
+    /// When it is so.
+    #[schemars(schema_with = "expectation")]
+    pub when: Node,
+    /// What cannot be told, and how to have it told.
+    pub say: Text,
 }
 
 /// A file of the library: `checks/container-runs.yaml`.

@@ -109,6 +109,8 @@ pub struct PlannedCheck {
     pub hints: Vec<PlannedAdvice>,
     /// What to remark on a pass.
     pub notes: Vec<PlannedAdvice>,
+    /// When it is unknown although it does not hold, and what is said then.
+    pub doubts: Vec<(Expectation, Text)>,
 }
 
 impl PlannedCheck {
@@ -419,6 +421,7 @@ impl Planner<'_> {
             (check.within.is_some(), "within"),
             (check.worth.is_some(), "while"),
             (check.judged_by.is_some(), "judged_by"),
+            (!check.doubts.is_empty(), "doubts"),
         ];
         for (_, word) in own.iter().filter(|(present, _)| *present) {
             self.decode.mistake(uses.span, format!("`{word}` beside `use`: `{}` brings its own", uses.value), None);

@@ -89,6 +89,8 @@ pub enum User {
     Student,
     /// The superuser.
     Root,
+    /// A grader outside the machine, who logs into it over SSH.
+    Outside,
 }
 
 /// What a check comes to, and what the student is told with it.

@@ -10,13 +10,14 @@ use crate::decode::{Decode, Sp};
 use crate::error::suggestion;
 use crate::evidence::{Facts, RUN, RUN_FACTS};
 use crate::expect::{Expectation, Truth};
-use crate::lab::{Advice, Check};
+use crate::lab::{Advice, Check, Doubt};
 use crate::node::{Key, Node, Tree};
 use crate::plan::options::check_options;
 use crate::plan::{Ask, PlannedAdvice, PlannedCheck, PlannedWord};
 use crate::points::Points;
 use crate::probe::{KINDS, Kind};
 use crate::reference::{Path, Piece, Scope, pieces};
+use crate::text::Text;
 use crate::vantage::{Vantage, is_name};
 
 /// Everything of a check that does not depend on where it stands in a lab.
@@ -121,6 +122,7 @@ pub(super) fn body(check: &Check, node: &Node, id: &Sp<String>, decode: &mut Dec
         worth: check.worth.as_ref().map(|worth| expectation(worth, &facts, decode)),
         hints: advice(&check.hints, &facts, decode),
         notes: advice(&check.notes, &facts, decode),
+        doubts: doubts(&check.doubts, &facts, decode),
         ask: ask_main,
         given,
     };
@@ -310,6 +312,7 @@ fn left_to_the_teacher(check: &Check, kind: &Kind, id: &Sp<String>, decode: &mut
         (check.within.is_some(), "within"),
         (!check.hints.is_empty(), "hints"),
         (!check.notes.is_empty(), "notes"),
+        (!check.doubts.is_empty(), "doubts"),
     ];
     for (_, word) in idle.iter().filter(|(present, _)| *present) {
         decode.mistake(id.span, format!("`{word}` beside `judged_by`: labrun does not judge this check"), None);
@@ -372,6 +375,10 @@ pub(super) fn advice(all: &[Advice], facts: &FactNames, decode: &mut Decode) -> 
         planned.push(PlannedAdvice { id: advice.id.value.clone(), when, say: advice.say.clone() });
     }
     planned
+}
+
+fn doubts(all: &[Doubt], facts: &FactNames, decode: &mut Decode) -> Vec<(Expectation, Text)> {
+    all.iter().map(|doubt| (expectation(&doubt.when, facts, decode), doubt.say.clone())).collect()
 }
 
 /// Reads a time such as `2026-12-01T00:00:00Z`.

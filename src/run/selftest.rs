@@ -176,10 +176,8 @@ fn kit(args: &Selftest, folder: &Path, library: &Library, environment: &Environm
         let path = path.display().to_string();
         move |error| Error::File { path, error }
     };
-    let labrun = match &args.labrun {
-        Some(path) => path.clone(),
-        None => std::env::current_exe().map_err(failed(Path::new("this program")))?,
-    };
+    let here = std::env::current_exe().map_err(failed(Path::new("this program")))?;
+    let labrun = args.labrun.clone().unwrap_or_else(|| here.clone());
     std::fs::metadata(&labrun).map_err(failed(&labrun))?;
     let share =
         tempfile::Builder::new().prefix("labrun-").tempdir().map_err(failed(&PathBuf::from("a temporary folder")))?;
@@ -198,7 +196,7 @@ fn kit(args: &Selftest, folder: &Path, library: &Library, environment: &Environm
     if let Some(course) = library.course() {
         write_file(&share.path().join("labs").join(format!("{COURSE}.yaml")), &course.text)?;
     }
-    Ok(Kit { labrun, share, env: environment.everything.clone() })
+    Ok(Kit { labrun, here, share, env: environment.everything.clone() })
 }
 
 /// What is said of a play as it ends.

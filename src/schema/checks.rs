@@ -82,7 +82,7 @@ fn named((name, schema): (&str, Value)) -> (String, Value) {
 /// What a check of a lab cannot do without, and what does not go together in it.
 pub fn of_a_lab(check: &mut Value) {
     check["required"] = json!(["id", "points"]);
-    let own = ["probe", "expect", "given", "control", "from", "within", "while", "judged_by"];
+    let own = ["probe", "expect", "given", "control", "from", "within", "while", "judged_by", "doubts"];
     let own: Map<String, Value> = own.into_iter().map(|word| (word.to_owned(), json!(false))).collect();
     check["allOf"] = json!([{"if": {"required": ["use"]}, "then": {"properties": own}, "else": of_its_own()}]);
     go_together(check);
@@ -96,7 +96,7 @@ pub fn of_the_library(check: &mut Value) {
 
 /// A check that uses none of the library.
 fn of_its_own() -> Value {
-    let idle = ["expect", "control", "within", "hints", "notes"];
+    let idle = ["expect", "control", "within", "hints", "notes", "doubts"];
     let idle: Map<String, Value> = idle.into_iter().map(|word| (word.to_owned(), json!(false))).collect();
     json!({
         "required": ["claim", "probe"],
@@ -118,7 +118,7 @@ pub fn know_the_facts(part: &mut Value) {
     let of_each = KINDS.iter().map(|kind: &Kind| {
         let facts = json!({"$ref": format!("#/$defs/{}", facts_of(kind))});
         let advice = json!({"items": {"properties": {"when": facts}}});
-        let mut then = json!({"expect": facts, "while": facts, "hints": advice, "notes": advice});
+        let mut then = json!({"expect": facts, "while": facts, "hints": advice, "notes": advice, "doubts": advice});
         if let Value::Object(then) = &mut then {
             then.retain(|name, _| part["properties"].get(name).is_some());
         }

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::selftest::outside::Door;
 use crate::vm::local::process;
 use crate::vm::{Command, End, Output};
 use crate::worlds::User;
@@ -24,7 +26,7 @@ const GOING: Duration = Duration::from_secs(5);
 const ERRAND: Duration = Duration::from_secs(60);
 
 /// How much of what a script prints is kept, and how much of what a holder says.
-const MAX_PRINTED: usize = 64 << 10;
+pub(super) const MAX_PRINTED: usize = 64 << 10;
 
 /// How large a report may be.
 const MAX_REPORT: usize = 16 << 20;
@@ -61,6 +63,8 @@ impl Maker {
 pub struct Kit {
     /// The labrun that looks.
     pub labrun: std::path::PathBuf,
+    /// The one that looks from outside, which runs here.
+    pub here: std::path::PathBuf,
     /// A folder with the folders `labs` and `checks`.
     pub share: tempfile::TempDir,
     /// The environment of everything that is run here.
@@ -71,9 +75,11 @@ pub struct Kit {
 pub struct Machine<'k> {
     kit: &'k Kit,
     /// By what name the docker client knows it.
-    id: String,
+    pub(super) id: String,
     holder: Child,
     lifeline: Option<ChildStdin>,
+    /// The way in from outside, once somebody has looked from there.
+    door: OnceCell<Door>,
     /// Open as long as the holder may write.
     _stdout: BufReader<ChildStdout>,
 }
@@ -109,7 +115,7 @@ impl Machine<'_> {
             let line = line.trim_end();
             return Err(format!("it did not say `ready NAME ID` but `{line}`\n{said}").trim_end().to_owned());
         };
-        let machine = Machine { kit, id: id.to_owned(), holder, lifeline, _stdout: stdout };
+        let machine = Machine { kit, id: id.to_owned(), holder, lifeline, door: OnceCell::new(), _stdout: stdout };
         machine.furnish().await?;
         Ok(machine)
     }
@@ -162,15 +168,26 @@ impl Machine<'_> {
         user: User,
         patience: Duration,
     ) -> Result<Output, String> {
+        if user == User::Outside {
+            let door = self.door.get_or_try_init(|| Door::open(self)).await?;
+            let command = door.check(self.kit, labs, options, MAX_REPORT);
+            return process::run(&command, &self.kit.env, patience).await.map_err(|broken| broken.why.en);
+        }
         let words = ["labrun", "check", &format!("--labs={SHARE}/labs"), "--format=json", "--lang=en"];
         let words = words.map(str::to_owned);
         let line: Vec<String> = words.iter().chain(labs).chain(options).map(|word| quoted(word)).collect();
         self.bash(user, &line.join(" "), MAX_REPORT, patience).await
     }
 
-    async fn bash(&self, user: User, script: &str, max_bytes: usize, patience: Duration) -> Result<Output, String> {
+    pub(super) async fn bash(
+        &self,
+        user: User,
+        script: &str,
+        max_bytes: usize,
+        patience: Duration,
+    ) -> Result<Output, String> {
         let (name, home) = match user {
-            User::Student => ("linux-user", "/home/linux-user"),
+            User::Student | User::Outside => ("linux-user", "/home/linux-user"),
             User::Root => ("root", "/root"),
         };
         let mut args = vec!["exec".to_owned(), "--user".to_owned(), name.to_owned()];
@@ -189,7 +206,7 @@ impl Machine<'_> {
         self.docker(&args.iter().map(String::as_str).collect::<Vec<_>>(), max_bytes, patience).await
     }
 
-    async fn docker(&self, args: &[&str], max_bytes: usize, patience: Duration) -> Result<Output, String> {
+    pub(super) async fn docker(&self, args: &[&str], max_bytes: usize, patience: Duration) -> Result<Output, String> {
         let argv = ["docker"].iter().chain(args).map(|word| (*word).to_owned()).collect();
         let command = Command { argv, env: Vec::new(), max_bytes };
         let output = process::run(&command, &self.kit.env, patience).await.map_err(|broken| broken.why.en)?;

@@ -3,6 +3,7 @@
 
 pub mod machine;
 pub mod matrix;
+mod outside;
 mod play;
 pub mod result;
 
