@@ -2,6 +2,7 @@
 //! together was seen together. Resolves the names that labs use; judges nothing.
 
 mod events;
+mod files;
 mod hands;
 mod inspected;
 mod inventory;
@@ -18,10 +19,7 @@ use std::time::{Duration, Instant};
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{IpamConfig, Network, NetworkInspect, Volume};
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptions, DownloadFromContainerOptions, ListContainersOptions, ListVolumesOptions, TopOptions,
-};
-use futures_util::StreamExt;
+use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, TopOptions};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::evidence::{Cause, Unobserved};
@@ -197,39 +195,6 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// What the engine says of a path in the container `id`, running or not; none when nothing is there.
-    pub async fn stat(&self, id: &str, path: &str) -> Result<Option<Arc<PathStat>>, Unobserved> {
-        let key = (id.to_owned(), path.to_owned());
-        let cell = self.stats.lock().await.entry(key).or_default().clone();
-        let stat = || async {
-            let docker = self.docker().await?;
-            let options = ContainerArchiveInfoOptions { path: path.to_owned() };
-            match self.bounded(docker.get_container_archive_info(id, Some(options))).await? {
-                Ok(stat) => Ok(Some(Arc::new(stat))),
-                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-                Err(error) => Err(broken(&error)),
-            }
-        };
-        cell.get_or_init(stat).await.clone()
-    }
-
-    /// The first bytes, `max` and some, of the archive of a path in the container `id`; nobody packs the rest.
-    pub async fn archive(&self, id: &str, path: &str, max: usize) -> Result<Vec<u8>, Unobserved> {
-        let docker = self.docker().await?;
-        let options = DownloadFromContainerOptions { path: path.to_owned() };
-        let read = async {
-            let mut stream = std::pin::pin!(docker.download_from_container(id, Some(options)));
-            let mut bytes = Vec::new();
-            while bytes.len() < max
-                && let Some(some) = stream.next().await
-            {
-                bytes.extend_from_slice(&some?);
-            }
-            Ok::<_, Error>(bytes)
-        };
-        self.bounded(read).await?.map_err(|error| broken(&error))
-    }
-
     /// Every container there is, by name.
     pub async fn containers(&self) -> Result<&[Listed], Unobserved> {
         let list = || async {
@@ -370,7 +335,7 @@ impl<'a> Engine<'a> {
 }
 
 fn broken(error: &Error) -> Unobserved {
-    let why: String = error.to_string().chars().take(300).collect();
+    let why = in_short(error);
     match error {
         Error::DockerResponseServerError { status_code: 401 | 403, .. } => Unobserved::new(
             Cause::Permission,
@@ -388,6 +353,11 @@ fn broken(error: &Error) -> Unobserved {
             format!("the Docker engine did not answer properly: {why}"),
         ),
     }
+}
+
+/// What an error says, at no great length.
+fn in_short(error: &Error) -> String {
+    error.to_string().chars().take(300).collect()
 }
 
 fn not_too_many<T>(list: Vec<T>, es: &str, en: &str) -> Result<Vec<T>, Unobserved> {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::engine::files::MARK;
 use crate::engine::hands::is_in_hand;
 use crate::engine::{PATIENCE, broken, is_helper};
 use crate::evidence::{Cause, Unobserved};
@@ -55,8 +56,8 @@ pub enum Heard {
 /// How many events wait to be heard.
 const WAITING: usize = 256;
 
-/// How many of labrun's own helpers are remembered.
-const HELPERS: usize = 1000;
+/// How many of labrun's own helpers, and of its shells in containers, are remembered.
+const OWN: usize = 1000;
 
 /// An ear at the engine, until it is dropped or the engine falls silent for good.
 pub struct Ear {
@@ -80,10 +81,10 @@ impl Ear {
         let (tell, heard) = channel(WAITING);
         let listening = tokio::spawn(async move {
             let mut events = docker.events(Some(options));
-            let mut helpers = BTreeSet::new();
+            let mut own = BTreeSet::new();
             while let Some(event) = events.next().await {
                 let said = match event {
-                    Ok(event) => read(&event, &mut helpers),
+                    Ok(event) => read(&event, &mut own),
                     // What makes no sense may be anything.
                     Err(Error::JsonDataError { .. } | Error::JsonSerdeError { .. }) => {
                         Some(Heard::Change(Change::Other))
@@ -130,22 +131,28 @@ fn silent() -> Unobserved {
 /// What labrun's own looks make the engine tell of, and what nobody can see the effect of.
 const IDLE: &[&str] = &["top", "archive-path", "exec_create", "attach", "detach", "resize", "export"];
 
-/// What one event may have changed. Of labrun's own helpers nothing is said: they are there because it looks.
-fn read(event: &EventMessage, helpers: &mut BTreeSet<String>) -> Option<Heard> {
+/// What one event may have changed. Of labrun's own helpers and shells nothing is said: they are there because it looks.
+fn read(event: &EventMessage, own: &mut BTreeSet<String>) -> Option<Heard> {
     let action = event.action.as_deref().unwrap_or_default();
     let none = HashMap::new();
     let actor = event.actor.as_ref();
     let attributes = actor.and_then(|actor| actor.attributes.as_ref()).unwrap_or(&none);
     let said = |name: &str| attributes.get(name).map(String::as_str);
+    let is_shell = action.starts_with("exec_start:") && action.split(' ').any(|word| word == MARK);
+    if own.len() >= OWN {
+        own.clear();
+    }
     match event.typ {
         Some(EventMessageTypeEnum::CONTAINER) if said("name").is_some_and(is_helper) => {
-            if helpers.len() >= HELPERS {
-                helpers.clear();
-            }
-            helpers.extend(actor.and_then(|actor| actor.id.clone()));
+            own.extend(actor.and_then(|actor| actor.id.clone()));
             return None;
         }
-        Some(EventMessageTypeEnum::NETWORK) if said("container").is_some_and(|id| helpers.contains(id)) => return None,
+        Some(EventMessageTypeEnum::CONTAINER) if is_shell => {
+            own.extend(said("execID").map(str::to_owned));
+            return None;
+        }
+        Some(EventMessageTypeEnum::CONTAINER) if said("execID").is_some_and(|id| own.contains(id)) => return None,
+        Some(EventMessageTypeEnum::NETWORK) if said("container").is_some_and(|id| own.contains(id)) => return None,
         _ => {}
     }
     if is_in_hand(attributes) {
@@ -172,8 +179,8 @@ mod tests {
     use super::*;
 
     fn told(events: &[Value]) -> Vec<Option<Heard>> {
-        let mut helpers = BTreeSet::new();
-        let read = |event: &Value| read(&serde_json::from_value(event.clone()).unwrap(), &mut helpers);
+        let mut own = BTreeSet::new();
+        let read = |event: &Value| read(&serde_json::from_value(event.clone()).unwrap(), &mut own);
         events.iter().map(read).collect()
     }
 
@@ -211,6 +218,15 @@ mod tests {
         let on_net = |id: &str| event("network", "connect", json!({"container": id, "name": "internal"}));
         let all = [event("container", "create", helper.clone()), on_net("aa"), on_net("bb")];
         assert_eq!(told(&all), [None, None, Some(Heard::Change(Change::Networks))]);
+        let shell = |action: &str, id: &str| event("container", action, json!({"name": "web", "execID": id}));
+        let all = [
+            shell("exec_start: sh -c stat labrun-look /var", "e1"),
+            shell("exec_die", "e1"),
+            shell("exec_start: sh -c stat /labrun-look", "e2"),
+            shell("exec_die", "e2"),
+        ];
+        let inside = Some(Heard::Change(Change::Inside));
+        assert_eq!(told(&all), [None, None, inside, inside]);
         // A student's container of nearly that name is a student's.
         assert!(told(&[event("container", "create", json!({"name": "my-labrun-helper-1"}))])[0].is_some());
     }

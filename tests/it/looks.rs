@@ -71,10 +71,7 @@ fn what_probes_see_of_a_machine_is_what_was_put_there() {
         for case in ["sockets", "processes", "containers", "routes", "file", "compose", "unseen"] {
             std::fs::copy(cases.join(format!("{case}.yaml")), vm.share.path().join(format!("{case}.yaml"))).unwrap();
             for sudo in ["", "sudo "] {
-                let output =
-                    vm.bash(&format!("{sudo}/share/labrun check /share/{case}.yaml --fresh --format json --lang en"));
-                let report: Report = serde_json::from_slice(&output.stdout)
-                    .unwrap_or_else(|_| panic!("{}{}", text(&output.stdout), text(&output.stderr)));
+                let report = checked(&vm, &format!("{sudo}/share/labrun"), case);
                 let wanted = if case == "unseen" { Outcome::Unknown } else { Outcome::Pass };
                 for check in report.checks() {
                     let seen = serde_json::to_string(&(&check.mismatches, &check.unknown)).unwrap();
@@ -82,5 +79,32 @@ fn what_probes_see_of_a_machine_is_what_was_put_there() {
                 }
             }
         }
+        // An engine that cannot copy out of a container: what a shell there says is the same, where there is one to ask.
+        std::fs::copy(cases.join("uncopied.py"), vm.share.path().join("uncopied.py")).unwrap();
+        let begun = vm.bash(UNCOPIED);
+        assert!(begun.status.success(), "{}{}", text(&begun.stdout), text(&begun.stderr));
+        let report = checked(&vm, "DOCKER_HOST=unix:///share/uncopied.sock /share/labrun", "file");
+        for check in report.checks() {
+            let has_ended = check.address == "file/look/layer";
+            let wanted = if has_ended { Outcome::Unknown } else { Outcome::Pass };
+            let seen = serde_json::to_string(&(&check.mismatches, &check.unknown)).unwrap();
+            assert_eq!(check.outcome, wanted, "engine {engine} {}: {seen}", check.address);
+            assert!(!has_ended || seen.contains("no shell in it to ask"), "{seen}");
+        }
     }
+}
+
+/// Begins an engine that cannot copy, beside the real one.
+const UNCOPIED: &str = r#"
+docker run -d --name uncopied --network none -v /share:/share -v /var/run/docker.sock:/real.sock \
+  --entrypoint python3 postgres:14.1-alpine /share/uncopied.py
+for _ in $(seq 100); do ! docker logs uncopied | grep -q ready || exit 0; sleep 0.1; done
+exit 1
+"#;
+
+/// What `labrun` says of a machine by the lab called `case`.
+fn checked(vm: &StudentVm, labrun: &str, case: &str) -> Report {
+    let output = vm.bash(&format!("{labrun} check /share/{case}.yaml --fresh --format json --lang en"));
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}{}", text(&output.stdout), text(&output.stderr)))
 }
