@@ -22,7 +22,7 @@ use crate::render::FORMATS;
 use crate::student::student_id;
 use crate::text::Lang;
 
-pub use authoring::{Handout, New, Schema};
+pub use authoring::{Capture, Handout, New, Schema};
 pub use class::{Class, Regrade};
 pub use doctor::{Demo, Doctor};
 pub use guide::{Hint, Next, Progress, Reading, Show};
@@ -87,6 +87,8 @@ pub enum Command {
     Lint(Lint),
     /// Begin a lab: a file that is one, with worlds that prove it.
     New(New),
+    /// Propose a lab from a machine on which it is done: what runs there, as checks that its author edits.
+    Capture(Box<Capture>),
     /// Print the JSON Schema of a format that people write, for editors.
     Schema(Schema),
     /// Write what students are asked to do in labs, for them to read.

@@ -55,7 +55,8 @@ pub mod guide;
 // Many students: pure, like judging.
 pub mod class;
 
-// Writing labs: the formats, for editors; what students are given.
+// Writing labs: what a machine proposes; the formats, for editors; what students are given.
+pub mod capture;
 pub mod handout;
 pub mod schema;
 

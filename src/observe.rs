@@ -4,6 +4,7 @@
 mod identity;
 mod live;
 mod schedule;
+mod survey;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::student::Student;
 use crate::vm::Vm;
 
 pub use live::{Audience, Hearing, Live, Over};
+pub use survey::survey;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,7 @@
 //! One function per command: the only place where the stages meet, and where files and the environment are touched.
 
 mod bar;
+mod capture;
 mod check;
 mod class;
 mod demo;
@@ -151,6 +152,7 @@ pub async fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error>
         Command::Hint(args) => hint::hint(args, environment),
         Command::Progress(args) => progress::progress(args, environment),
         Command::Doctor(args) => unless_interrupted(&Stop::default(), doctor::doctor(*args, environment)).await,
+        Command::Capture(args) => unless_interrupted(&Stop::default(), capture::capture(*args, environment)).await,
         Command::Demo(args) => demo::demo(args, environment),
         Command::Completions(args) => installed::write_completions(args),
         Command::Manual(args) => installed::write_manual(args),

@@ -1,10 +1,12 @@
 //! The commands of whoever writes labs, but for those that find mistakes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{id_of_student, setting};
+use crate::cli::{MachineArgs, id_of_student, setting};
+use crate::plan::parse_duration;
 use crate::schema::AUTHORED;
 use crate::text::Lang;
 
@@ -16,6 +18,25 @@ pub struct New {
     /// The folder in which `labs/` is, or is made.
     #[arg(value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,
+}
+
+/// `labrun capture`
+#[derive(Debug, Args)]
+pub struct Capture {
+    /// The lab's id, which is what users will type.
+    pub id: String,
+    /// Write it into this file, which must not be there yet, instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The time for looking, and for looking again whether what was seen still holds, each.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// The language of what is said on standard error; the lab has both.
+    #[arg(long)]
+    pub lang: Option<Lang>,
+    /// The machine on which the lab is done, and how to reach it.
+    #[command(flatten)]
+    pub machine: MachineArgs,
 }
 
 /// `labrun schema`

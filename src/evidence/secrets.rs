@@ -27,6 +27,21 @@ static OPTION_ALONE: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"^--?{
 
 static ABOUT: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)(?:file|path|dir|command|method)$"));
 
+/// What is a secret by its looks, whoever wrote it: keys, and tokens that their issuers mark.
+pub static BY_LOOKS: LazyLock<Regex> = LazyLock::new(|| {
+    let looks = [
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+        r"\bgh[pousr]_[A-Za-z0-9]{36,}",
+        r"\bgithub_pat_\w{22,}",
+        r"\bglpat-[\w-]{20,}",
+        r"\bdckr_pat_[\w-]{20,}",
+        r"\bxox[abprs]-[\w-]{10,}",
+        r"\bAKIA[0-9A-Z]{16}\b",
+        r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}",
+    ];
+    pattern(&looks.join("|"))
+});
+
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a constant pattern")
 }
@@ -35,6 +50,11 @@ fn pattern(text: &str) -> Regex {
 pub fn is_secret(name: &str) -> bool {
     static WHOLE: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("^{NAME}$")));
     WHOLE.is_match(name) && !is_about_a_secret(name)
+}
+
+/// Whether something in `text` looks like a key or a token that somebody has issued.
+pub fn looks_secret(text: &str) -> bool {
+    BY_LOOKS.is_match(text)
 }
 
 /// Whether a name is that of a secret's place or kind, not of the secret.

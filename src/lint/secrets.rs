@@ -1,30 +1,13 @@
 //! Secrets in a file that students may read.
 
-use std::sync::{Arc, LazyLock};
-
-use regex::Regex;
+use std::sync::Arc;
 
 use crate::decode::Decode;
 use crate::error::Diagnostic;
-use crate::evidence::secrets::is_secret;
+use crate::evidence::secrets::{BY_LOOKS, is_secret};
 use crate::lint::content::items;
 use crate::node::{Node, Tree};
 use crate::source::{Source, Span};
-
-/// What is a secret by its looks, whoever wrote it: keys, and tokens that their issuers mark.
-static BY_LOOKS: LazyLock<Regex> = LazyLock::new(|| {
-    let looks = [
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-        r"\bgh[pousr]_[A-Za-z0-9]{36,}",
-        r"\bgithub_pat_\w{22,}",
-        r"\bglpat-[\w-]{20,}",
-        r"\bdckr_pat_[\w-]{20,}",
-        r"\bxox[abprs]-[\w-]{10,}",
-        r"\bAKIA[0-9A-Z]{16}\b",
-        r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}",
-    ];
-    Regex::new(&looks.join("|")).expect("a constant pattern")
-});
 
 /// Every secret in a file, comments and scripts included.
 pub fn by_looks(source: &Arc<Source>) -> Vec<Diagnostic> {

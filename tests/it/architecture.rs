@@ -116,6 +116,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("verification", &["evidence", "plan", "text", "verdict"]),
     ("signature", &[]),
     // Writing labs.
+    ("capture", &["capture", "engine", "evidence", "lab", "tame", "text", "vantage"]),
     ("handout", &["plan", "points", "reference", "render", "text"]),
     ("schema", &["class", "course", "expect", "lab", "plan", "probe", "schema", "vantage", "worlds"]),
     // Testing labs.
@@ -130,6 +131,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
+            "capture",
             "class",
             "cli",
             "course",
@@ -215,7 +217,11 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved { words: &["std::thread"], only_in: &["observe", "vm/"], because: "only `observe` schedules" },
     Reserved { words: &["std::env", "env::var"], only_in: &["run"], because: "the environment is read once" },
-    Reserved { words: &["serde_saphyr"], only_in: &["node.rs"], because: "one module knows the YAML parser" },
+    Reserved {
+        words: &["serde_saphyr"],
+        only_in: &["node.rs", "capture/yaml.rs"],
+        because: "one module knows the YAML parser, and one its serializer",
+    },
     Reserved { words: &["bollard"], only_in: &["engine", "vm/"], because: "the engine is asked in one place" },
     Reserved { words: &["clap"], only_in: &["cli", "main.rs", "text.rs"], because: "`cli` is the command line" },
     Reserved { words: &["eprintln!", "eprint!"], only_in: &["run", "main.rs"], because: "stages are silent" },

@@ -65,7 +65,7 @@ fn case(name: &str) -> PathBuf {
 fn every_command_explains_itself() {
     for command in [
         "", "check", "watch", "submit", "verify", "judge", "show", "next", "hint", "progress", "doctor", "demo",
-        "class", "regrade", "list", "lint", "new", "schema", "handout", "selftest",
+        "class", "regrade", "list", "lint", "new", "capture", "schema", "handout", "selftest",
     ] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = labrun(&args);

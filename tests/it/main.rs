@@ -6,6 +6,7 @@ mod authored;
 mod authoring;
 mod balance;
 mod browser;
+mod capture;
 mod class;
 mod cli;
 mod dist;
