@@ -172,6 +172,14 @@ grid.addEventListener("dblclick", (event) => {
 drillInto(state.check);
 arrange();
 
+// How old a page is that was written at one time and is read at another, where that is older than it may be.
+function age(written, now, lateAfter) {
+  const minutes = Math.floor((now - written) / 60_000);
+  if (!(now - written > lateAfter * 1000)) return null;
+  if (minutes < 120) return minutes + " min";
+  return minutes < 48 * 60 ? Math.floor(minutes / 60) + " h" : Math.floor(minutes / 60 / 24) + " d";
+}
+
 // While the class runs the page looks at itself again, unless somebody says not to, or is busy in it.
 const follow = document.getElementById("follow");
 if (follow) {
@@ -179,11 +187,22 @@ if (follow) {
   follow.addEventListener("change", () => remember({ follow: follow.checked }));
   document.querySelector(".follow").hidden = false;
   const idle = () => !document.hidden && !document.activeElement?.closest("#grid, #drill, .find");
-  const every = Number(document.getElementById("running").dataset.every) * 1000;
+  const running = document.getElementById("running");
+  // A run that was killed leaves a page that says it runs. What tells is how old the page was when it was opened: whatever
+  // was written since is not seen before it is opened again.
+  const written = Date.parse(running.querySelector("time").dateTime);
+  const wasLate = age(written, Date.now(), running.dataset.lateAfter) !== null;
+  for (const part of running.querySelectorAll(".fresh")) part.hidden = wasLate;
+  for (const part of running.querySelectorAll(".late")) part.hidden = !wasLate;
+  const tellAge = () => {
+    for (const part of running.querySelectorAll(".age")) part.textContent = age(written, Date.now(), running.dataset.lateAfter);
+  };
+  tellAge();
   setInterval(() => {
+    tellAge();
     if (!follow.checked || !idle()) return;
     remember({ at: document.activeElement?.id || document.activeElement?.name || "" });
     location.reload();
-  }, every);
+  }, running.dataset.every * 1000);
   if (state.at) document.querySelector(`#${state.at}, [name="${state.at}"]:checked`)?.focus({ preventScroll: true });
 }

@@ -34,11 +34,18 @@ export async function stop() {
   await browser?.close();
 }
 
+/** When the page of the class that runs was written, and a moment later. */
+export const WRITTEN = Date.parse("2026-12-01T10:32:05Z");
+const NOW = WRITTEN + 30_000;
+
 /**
  * Opens a page, hands it to `work`, and fails if it said anything on its console, opened a dialog, or asked for
  * anything but files beside it.
+ *
+ * It takes the time for `now`. Where time is `still` it passes only as the test has it pass (`page.clock`), so that no
+ * timer goes off between two steps, however slow the machine. `kept` is what the page finds in its session's memory.
  */
-export async function visit(name, work, { width = 1100, script = true, ...more } = {}) {
+export async function visit(name, work, { width = 1100, script = true, now = NOW, still = false, kept = {}, ...more } = {}) {
   // Without motion: what still scrolls when it is pressed is pressed beside.
   const options = { viewport: { width, height: 800 }, javaScriptEnabled: script, reducedMotion: "reduce" };
   const context = await browser.newContext({ ...options, ...more });
@@ -50,6 +57,16 @@ export async function visit(name, work, { width = 1100, script = true, ...more }
     page.on("pageerror", (error) => trouble.push(String(error)));
     page.on("dialog", (dialog) => (trouble.push("dialog: " + dialog.message()), dialog.dismiss()));
     page.on("request", (request) => request.url().startsWith("file:") || trouble.push(request.url()));
+    if (still) {
+      // It goes on until it is stopped, and does not go back.
+      await page.clock.install({ time: now - 3600_000 });
+      await page.clock.pauseAt(now);
+    } else {
+      await page.clock.setFixedTime(now);
+    }
+    await page.addInitScript((kept) => {
+      for (const [name, value] of Object.entries(kept)) sessionStorage.setItem(name, JSON.stringify(value));
+    }, kept);
     await page.goto(pathToFileURL(place(name)).href);
     await work(page);
   } finally {

@@ -1,7 +1,7 @@
 // What the page of a class can do beside being read.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { choose, shown, start, stop, unfold, visit } from "./browser.mjs";
+import { WRITTEN, choose, shown, start, stop, unfold, visit } from "./browser.mjs";
 
 before(start);
 after(stop);
@@ -90,10 +90,15 @@ test("without a script everything is shown, and nothing that would not work", ()
     { script: false },
   ));
 
+// So many minutes after the page was written; nothing happens of itself.
+const minutesOld = (minutes) => ({ now: WRITTEN + minutes * 60_000, still: true });
+const AGAIN = 5000;
+
 test("while it runs, the page says who is to come, and keeps what somebody was looking for", () =>
   visit("class.running.html", async (page) => {
     const running = page.locator("#running");
-    assert.match(await running.innerText(), /En curso\s+9\/12 mirados/);
+    assert.match(await running.innerText(), /^En curso\s+9\/12 mirados · escrito 2026-12-01 10:32:05 UTC/);
+    assert.deepEqual(await shown(page, "#running .late"), [false, false], "nobody doubts it");
     assert.match(await running.innerText(), /Mirando ahora:\s+Ana Ríos ana/);
     await running.locator("summary").click();
     assert.match(await running.innerText(), /Faltan: 2\s+beto, carla/);
@@ -103,18 +108,55 @@ test("while it runs, the page says who is to come, and keeps what somebody was l
     await page.getByRole("button", { name: "Cerrar" }).focus();
     // Whoever is busy in a check is left alone; whoever is not sees the page anew.
     await page.evaluate(() => (window.old = true));
+    await page.clock.runFor(AGAIN);
+    assert.ok(await page.evaluate(() => window.old));
     await page.evaluate(() => document.activeElement.blur());
+    await page.clock.runFor(AGAIN);
     await page.waitForFunction(() => !window.old);
     assert.deepEqual(await ids(page), before);
     assert.ok(await page.locator("#drill").isVisible());
     await page.getByRole("checkbox").uncheck();
     await page.reload();
     assert.equal(await page.getByRole("checkbox").isChecked(), false);
-  }));
+  }, minutesOld(0.5)));
+
+test("a page that nobody writes any more says how old it is, and what to do if nobody runs the class", async () => {
+  await visit("class.running.html", async (page) => {
+    const running = page.locator("#running");
+    assert.match(await running.innerText(), /^¿Sigue en curso\?\s+9\/12/);
+    assert.match(await running.innerText(), /hace 7 min\. Si ya nadie corre la clase, labrun class … sigue con los demás\./);
+    // Whoever leaves it open is not told what is true no longer.
+    await page.getByRole("checkbox").uncheck();
+    await page.clock.fastForward(3 * 3600_000);
+    assert.match(await running.innerText(), /hace 3 h\./);
+    await page.click("[data-speak=en]");
+    assert.match(await running.innerText(), /^Still under way\?[\s\S]*was last written 3 h ago\. If nobody runs/);
+  }, minutesOld(7.5));
+  // One that was opened in time and is not looked at again says nothing of what was written since.
+  await visit("class.running.html", async (page) => {
+    await page.getByRole("checkbox").uncheck();
+    await page.clock.fastForward(3600_000);
+    assert.equal(await page.locator("#running .age").first().textContent(), "60 min");
+    assert.deepEqual(await shown(page, "#running .late"), [false, false]);
+  }, minutesOld(0.5));
+  await visit("class.running.html", async (page) => {
+    const text = await page.locator("#running").innerText();
+    assert.match(text, /escrito 2026-12-01 10:32:05 UTC/);
+    assert.match(text, /Si eso fue hace más de 60 s y ya nadie corre la clase, labrun class … sigue/);
+  }, { script: false });
+});
+
+test("how old a page is goes by the two times and what it may come to, and by nothing else", () =>
+  visit("class.running.html", async (page) => {
+    const ages = (all) => page.evaluate((all) => all.map((seconds) => age(1e12, 1e12 + seconds * 1000, 60)), all);
+    assert.deepEqual(await ages([-3600, 0, 60]), [null, null, null], "neither a clock that is slow nor a page that is young");
+    assert.deepEqual(await ages([61, 119, 120, 7199, 7200]), ["1 min", "1 min", "2 min", "119 min", "2 h"]);
+    assert.deepEqual(await ages([47.9 * 3600, 48 * 3600, 400 * 86400]), ["47 h", "2 d", "400 d"]);
+  }, minutesOld(0)));
 
 test("only a class that runs asks for being looked at again", async () => {
   const refresh = (page) => page.evaluate(() => document.head.innerHTML.includes('http-equiv="refresh"'));
-  await visit("class.running.html", async (page) => assert.ok(await refresh(page)));
+  await visit("class.running.html", async (page) => assert.ok(await refresh(page)), minutesOld(0));
   await visit(CLASS, async (page) => assert.ok(!(await refresh(page)) && (await page.locator("#running").count()) === 0));
 });
 

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use labrun::class::page::{self, Running};
@@ -74,7 +75,8 @@ fn write_classes(folder: &Path) {
     };
     let (ana, beto, carla) = (entry("ana", Some("Ana Ríos")), entry("beto", None), entry("carla", None));
     let running = Running {
-        at: "2026-12-01 10:32:05 UTC",
+        at: "2026-12-01T10:32:05Z".parse().unwrap(),
+        late_after: Duration::from_secs(60),
         all: 12,
         under_way: vec![&ana],
         to_come: vec![&beto, &carla],
@@ -83,6 +85,9 @@ fn write_classes(folder: &Path) {
     let mut begun = class.clone();
     begun.students.truncate(9);
     write("running", &begun, Some(&running));
+    // The same, left by a run that was killed the day before.
+    let at = "2026-11-30T10:32:05Z".parse().unwrap();
+    write("killed", &begun, Some(&Running { at, ..running }));
 
     const SCRIPT: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)>";
     let ansi = "\u{1b}[2K\r✔ bien\u{9b}31m \u{202e}gnp.exe ze\u{200b}ro";

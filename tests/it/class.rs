@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use labrun::class::summary::Class;
 use labrun::evidence::Evidence;
 use labrun::evidence::chain::seal;
@@ -370,20 +371,36 @@ fn the_page_of_a_class_is_there_while_the_class_runs_and_says_who_is_waited_for(
     let address = silent.local_addr().unwrap();
     teacher.put("r.csv", &format!("id,vm,evidence\ns000,,up/s000.json\nslow,ssh://nobody@{address},\n"));
     let known_hosts = teacher.path("known_hosts").display().to_string();
-    let mut run = teacher
-        .class("M", &["--known-hosts", &known_hosts, "--timeout", "5m"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let start = || {
+        let mut class = teacher.class("M", &["--known-hosts", &known_hosts, "--timeout", "5m"]);
+        class.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut run = start();
     let page = || std::fs::read_to_string(teacher.path("M/class.html")).unwrap_or_default();
     let says = |word: &str| page().split('<').any(|part| part.split_once('>').is_some_and(|(_, text)| text == word));
-    while !(says("Looking at:") && says("slow") && page().contains("<b>1</b>/2")) {
-        assert!(run.try_wait().unwrap().is_none(), "it waits for a machine that does not answer");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let waits = || says("Looking at:") && says("slow") && page().contains("<b>1</b>/2");
+    let until = |run: &mut Child, holds: &dyn Fn() -> bool| {
+        while !holds() {
+            assert!(run.try_wait().unwrap().is_none(), "it waits for a machine that does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until(&mut run, &waits);
     assert!(page().contains("<noscript><meta http-equiv=\"refresh\"") && says("Under way"));
     assert!(page().contains("href=\"s000/report.html\"") && teacher.path("M/s000/report.html").exists());
+
+    // Nobody came in, and it is written anew all the same, which is how one that nobody writes any more is told.
+    let written = || page().split("<time datetime=\"").nth(1).map(|rest| rest[..20].parse::<Timestamp>().unwrap());
+    let first = written();
+    until(&mut run, &|| written() > first);
+    assert!(waits());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let last = page();
+    assert!(says("Under way") && last.contains("data-late-after=\"60\""), "{last}");
+
+    let mut run = start();
+    until(&mut run, &|| waits() && page() != last);
     assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
     assert_eq!(run.wait().unwrap().code(), Some(130));
     assert!(!page().contains("http-equiv=\"refresh\"") && says("Still to come"), "nothing changes any more");

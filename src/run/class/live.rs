@@ -1,5 +1,6 @@
 //! The page of a class while the class still runs, so that a teacher sees who is stuck where as students come in: their
-//! reports at once, the page at a bounded rate. What is written here is written anew at the end (`publish`).
+//! reports at once, the page at a bounded rate, and every few seconds in any case, so that a page that has grown old tells
+//! that nobody writes it. What is written here is written anew at the end (`publish`).
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,11 @@ use crate::text::Lang;
 const PAUSE: Duration = Duration::from_secs(2);
 const SHARE: u32 = 20;
 
+/// How long the page stays as it is at most, unless writing it takes long, and how many times that it may come to on a
+/// machine that has much else to do.
+const AT_MOST: Duration = Duration::from_secs(5);
+const PATIENCE: u32 = 12;
+
 /// What the page is made of, and when it may be written again.
 pub struct Live<'a> {
     rubric: &'a Rubric,
@@ -33,7 +39,10 @@ pub struct Live<'a> {
     open: RefCell<BTreeSet<String>>,
     under_way: RefCell<BTreeSet<String>>,
     is_new: Cell<bool>,
-    next: Cell<Instant>,
+    /// When it may be written again, and when it is, whether there is anything new or not.
+    next: Cell<(Instant, Instant)>,
+    /// How long it stayed as it was at most before.
+    at_most: Cell<Duration>,
 }
 
 impl<'a> Live<'a> {
@@ -54,7 +63,8 @@ impl<'a> Live<'a> {
             open: open.into(),
             under_way: RefCell::default(),
             is_new: Cell::new(true),
-            next: Cell::new(Instant::now()),
+            next: Cell::new((Instant::now(), Instant::now())),
+            at_most: Cell::new(AT_MOST),
         }
     }
 
@@ -76,14 +86,21 @@ impl<'a> Live<'a> {
 
     /// Writes the page where it is due already: looks that never wait leave nobody the time to wait for that.
     pub fn keep_up(&self, folder: &Folder) -> Result<(), Error> {
-        if self.is_new.get() && Instant::now() >= self.next.get() { self.write(folder, false) } else { Ok(()) }
+        if self.is_new.get() && Instant::now() >= self.next.get().0 { self.write(folder, false) } else { Ok(()) }
     }
 
-    /// Waits until there is something new to be seen, and time to write it. Whoever waits polls the looks as well, which
-    /// alone bring anything new.
+    /// Waits until there is something new to be seen and time to write it, or until the page has grown old. Whoever waits
+    /// polls the looks as well, which alone bring anything new.
     pub async fn due(&self) {
-        poll_fn(|_| if self.is_new.get() { Poll::Ready(()) } else { Poll::Pending }).await;
-        sleep_until(self.next.get()).await;
+        let (earliest, latest) = self.next.get();
+        let news = async {
+            poll_fn(|_| if self.is_new.get() { Poll::Ready(()) } else { Poll::Pending }).await;
+            sleep_until(earliest).await;
+        };
+        tokio::select! {
+            () = news => {}
+            () = sleep_until(latest) => {}
+        }
     }
 
     /// Writes the page as it is now.
@@ -95,7 +112,8 @@ impl<'a> Live<'a> {
         let class = summarize(self.rubric, &roster.due, here);
         let is_under_way = |entry: &&Entry| under_way.contains(&entry.id) && !interrupted;
         let running = Running {
-            at: &Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            at: Timestamp::now(),
+            late_after: self.at_most.get() * PATIENCE,
             all: roster.students.len(),
             under_way: roster.students.iter().filter(is_under_way).collect(),
             to_come: roster.students.iter().filter(|one| open.contains(&one.id) && !is_under_way(one)).collect(),
@@ -104,7 +122,9 @@ impl<'a> Live<'a> {
         let lang = Lang::of_locale(&folder.state.asked.lang);
         folder.write(CLASS_PAGE, &page::render(&class, lang, Some(&running)))?;
         self.is_new.set(false);
-        self.next.set(Instant::now() + PAUSE.max(start.elapsed() * SHARE));
+        let (pause, now) = (PAUSE.max(start.elapsed() * SHARE), Instant::now());
+        self.at_most.set(AT_MOST.max(pause));
+        self.next.set((now + pause, now + self.at_most.get()));
         Ok(())
     }
 }
