@@ -2,29 +2,18 @@
 //! is not there, and who was seen to reach whom. What a kind of probe is about, its row in the table says.
 
 mod spots;
-
-use std::collections::{BTreeMap, BTreeSet};
+mod world;
 
 use serde_json::Value;
 
-use crate::engine::is_generated_name;
 use crate::evidence::Facts;
-use crate::evidence::inventory::{End, Inventory, LONG, More, Mount, MountKind};
+use crate::evidence::inventory::{Inventory, LONG};
 use crate::picture::spots::Spots;
+use crate::picture::world::World;
 use crate::probe::{Kind, Thing};
 use crate::vantage::Vantage;
 use crate::verdict::Outcome;
-use crate::verdict::picture::{Container, Inside, Network, Picture, Port, Reach, Spot, Store};
-
-/// How much of anything is drawn.
-const MANY: usize = 24;
-/// How many reaches are drawn; of more, those that are not as they should be come first.
-const MANY_REACHES: usize = 40;
-/// How many checks one thing is tied to.
-const MANY_CHECKS: usize = 12;
-
-/// The networks that every engine has.
-const GIVEN: [&str; 3] = ["bridge", "host", "none"];
+use crate::verdict::picture::{Picture, Spot};
 
 /// One look that a check made, as far as the picture is concerned.
 #[derive(Debug, Clone)]
@@ -80,7 +69,7 @@ pub fn picture(inventory: &Inventory, glances: &[Glance], details: Details) -> P
             }
         }
     }
-    world.drawn(inventory.more)
+    world.drawn()
 }
 
 /// What a look was about. What was never asked may still refer to what nobody knew; that is nothing by name, and nor is
@@ -90,233 +79,8 @@ fn things(glance: &Glance) -> Vec<Thing> {
     all.into_iter().filter(|thing| is_name(&thing.to_string())).collect()
 }
 
-/// From where whom at which port, and what came of it.
-type Tried = (Spot, Spot, u16, Option<String>);
-
 fn is_name(name: &str) -> bool {
     !name.contains("${") && name.chars().nth(LONG).is_none()
-}
-
-/// The picture in the making.
-struct World {
-    containers: BTreeMap<String, Container>,
-    networks: BTreeMap<String, Network>,
-    /// By kind and name.
-    stores: BTreeMap<(MountKind, String), Store>,
-    /// By number and protocol.
-    ports: BTreeMap<(u16, String), Port>,
-    /// What checks rest on each, and whether one of those is wanting.
-    reaches: BTreeMap<Tried, (Vec<String>, bool)>,
-    /// What checks name, or somebody was reached from or at: it is drawn before anything else.
-    touched: BTreeSet<Spot>,
-}
-
-impl World {
-    fn of(inventory: &Inventory, details: Details) -> World {
-        let told = details == Details::Told;
-        let mut world = World {
-            containers: BTreeMap::new(),
-            networks: BTreeMap::new(),
-            stores: BTreeMap::new(),
-            ports: BTreeMap::new(),
-            reaches: BTreeMap::new(),
-            touched: BTreeSet::new(),
-        };
-        for one in &inventory.containers {
-            for port in &one.ports {
-                let entry = world.port(port.host_port, &port.protocol);
-                let inside = Inside { container: one.name.clone(), port: port.container_port };
-                let loopback = !port.host_ips.is_empty() && port.host_ips.iter().all(|ip| is_loopback(ip));
-                entry.loopback = loopback && (entry.loopback || entry.leads_to.is_empty());
-                entry.leads_to.push(inside);
-            }
-            let networks = one.networks.iter().cloned();
-            let networks = networks.map(|end| End { address: end.address.filter(|_| told), ..end }).collect();
-            let mounts: Vec<Mount> = one.mounts.iter().filter(|mount| is_drawn(mount)).cloned().collect();
-            let container = Container {
-                name: one.name.clone(),
-                service: one.service.clone(),
-                image: one.image.clone(),
-                state: Some(one.state.clone()),
-                up: one.is_up(),
-                networks,
-                mounts,
-                checks: Vec::new(),
-            };
-            world.containers.insert(one.name.clone(), container);
-        }
-        for one in &inventory.networks {
-            let network = Network {
-                name: one.name.clone(),
-                driver: one.driver.clone(),
-                internal: told && one.internal,
-                subnets: if told { one.subnets.clone() } else { Vec::new() },
-                ..Network::default()
-            };
-            world.networks.insert(one.name.clone(), network);
-        }
-        let volumes = inventory.volumes.iter().map(|one| one.name.as_str()).filter(|name| !is_generated_name(name));
-        for name in volumes {
-            world.store(MountKind::Volume, name);
-        }
-        world
-    }
-
-    fn port(&mut self, number: u16, protocol: &str) -> &mut Port {
-        let new = || Port { number, protocol: protocol.to_owned(), ..Port::default() };
-        self.ports.entry((number, protocol.to_owned())).or_insert_with(new)
-    }
-
-    fn store(&mut self, kind: MountKind, name: &str) -> &mut Store {
-        let new = || Store { name: name.to_owned(), kind, ..Store::default() };
-        self.stores.entry((kind, name.to_owned())).or_insert_with(new)
-    }
-
-    /// Notes that a look was about something; what is not there is drawn only where it is asked for.
-    fn touch(&mut self, spot: &Spot, glance: &Glance) {
-        let wanting = glance.is_wanting();
-        match spot {
-            Spot::Container(name) => {
-                if !self.containers.contains_key(name) && !wanting {
-                    return;
-                }
-                let new = || Container { name: name.clone(), ..Container::default() };
-                note(&mut self.containers.entry(name.clone()).or_insert_with(new).checks, glance);
-            }
-            Spot::Network(name) => {
-                if !self.networks.contains_key(name) && !wanting {
-                    return;
-                }
-                let new = || Network { name: name.clone(), missing: true, ..Network::default() };
-                note(&mut self.networks.entry(name.clone()).or_insert_with(new).checks, glance);
-            }
-            Spot::Port(number) => return self.touch_port(*number, "tcp", glance),
-            Spot::Outside | Spot::Vm | Spot::Elsewhere(_) => return,
-        }
-        self.touched.insert(spot.clone());
-    }
-
-    fn touch_port(&mut self, number: u16, protocol: &str, glance: &Glance) {
-        if self.ports.contains_key(&(number, protocol.to_owned())) || glance.is_wanting() {
-            note(&mut self.port(number, protocol).checks, glance);
-        }
-    }
-
-    fn touch_volume(&mut self, name: &str, glance: &Glance) {
-        let key = (MountKind::Volume, name.to_owned());
-        let there = self.stores.contains_key(&key) || is_generated_name(name);
-        if there || glance.is_wanting() {
-            let store = self.store(MountKind::Volume, name);
-            store.missing |= !there;
-            note(&mut store.checks, glance);
-        }
-    }
-
-    /// Notes that somebody tried to reach something.
-    fn reach(&mut self, from: Spot, to: Spot, port: u16, glance: &Glance) {
-        let connection = glance.facts.and_then(|facts| facts.get("connection")).and_then(Value::as_str);
-        let connection = connection.filter(|word| is_name(word));
-        if from == to || (connection.is_none() && !glance.is_wanting()) {
-            return;
-        }
-        // Whoever is not there and not asked for either is nobody to draw an arrow to.
-        let aside = Glance { decides: glance.decides.filter(|_| glance.is_wanting()), ..glance.clone() };
-        for spot in [&from, &to] {
-            match spot {
-                Spot::Container(name) if !self.containers.contains_key(name) => self.touch(spot, &aside),
-                Spot::Network(name) if !self.networks.contains_key(name) => self.touch(spot, &aside),
-                Spot::Port(number) => drop(self.port(*number, "tcp")),
-                _ => {}
-            }
-            let is_there = match spot {
-                Spot::Container(name) => self.containers.contains_key(name),
-                Spot::Network(name) => self.networks.contains_key(name),
-                _ => true,
-            };
-            if !is_there {
-                return;
-            }
-        }
-        self.touched.extend([from.clone(), to.clone()]);
-        let (checks, wanting) = self.reaches.entry((from, to, port, connection.map(str::to_owned))).or_default();
-        note(checks, glance);
-        *wanting |= glance.is_wanting();
-    }
-
-    /// What there is room for, and how much there is not.
-    fn drawn(self, mut more: More) -> Picture {
-        let World { containers, networks, mut stores, ports, reaches, touched } = self;
-        let is_touched = |spot: Spot| touched.contains(&spot);
-        let all: Vec<Container> = containers.into_values().collect();
-        let rank = |one: &Container| (!is_touched(Spot::Container(one.name.clone())), !one.up);
-        let (containers, left) = chosen(all, rank);
-        more.containers = more.containers.saturating_add(left);
-
-        let ends = || containers.iter().flat_map(|one| one.networks.iter().map(|end| end.network.as_str()));
-        let used: BTreeSet<&str> = ends().collect();
-        let is_worth_it = |one: &Network| {
-            let touched = is_touched(Spot::Network(one.name.clone()));
-            touched || used.contains(one.name.as_str()) || !GIVEN.contains(&one.name.as_str())
-        };
-        let all: Vec<Network> = networks.into_values().filter(is_worth_it).collect();
-        let rank = |one: &Network| (!is_touched(Spot::Network(one.name.clone())), !used.contains(one.name.as_str()));
-        let (networks, left) = chosen(all, rank);
-        more.networks = more.networks.saturating_add(left);
-
-        let mut mounted: BTreeSet<(MountKind, String)> = BTreeSet::new();
-        for mount in containers.iter().flat_map(|one| &one.mounts) {
-            let key = (mount.kind, mount.source.clone().unwrap_or_default());
-            let new = || Store { name: key.1.clone(), kind: key.0, ..Store::default() };
-            stores.entry(key.clone()).or_insert_with(new);
-            mounted.insert(key);
-        }
-        let rank = |one: &Store| (one.checks.is_empty(), !mounted.contains(&(one.kind, one.name.clone())));
-        let (stores, left) = chosen(stores.into_values().collect(), rank);
-        more.volumes = more.volumes.saturating_add(left);
-
-        let is_there = |spot: &Spot| match spot {
-            Spot::Container(name) => containers.iter().any(|one| one.name == *name),
-            Spot::Network(name) => networks.iter().any(|one| one.name == *name),
-            _ => true,
-        };
-        let is_dialled = |number: u16| reaches.keys().any(|(_, to, ..)| *to == Spot::Port(number));
-        let rank = |one: &Port| (!is_dialled(one.number), one.checks.is_empty());
-        let (ports, _) = chosen(ports.into_values().collect(), rank);
-        let is_there = |spot: &Spot| match spot {
-            Spot::Port(number) => ports.iter().any(|one| one.number == *number && one.protocol == "tcp"),
-            spot => is_there(spot),
-        };
-        let mut all: Vec<_> =
-            reaches.into_iter().filter(|((from, to, ..), _)| is_there(from) && is_there(to)).collect();
-        all.sort_by_key(|(_, (_, wanting))| !wanting);
-        all.truncate(MANY_REACHES);
-        all.sort();
-        let reach = |((from, to, port, connection), (checks, _))| Reach { from, to, port, connection, checks };
-        Picture { reaches: all.into_iter().map(reach).collect(), containers, networks, stores, ports, more }
-    }
-}
-
-/// Ties a thing to the check that decides by it.
-fn note(checks: &mut Vec<String>, glance: &Glance) {
-    let Some((check, _)) = glance.decides else { return };
-    if checks.len() < MANY_CHECKS && !checks.iter().any(|known| known == check) {
-        checks.push(check.to_owned());
-    }
-}
-
-/// As many of `all` as are drawn, the lowest ranks first, in the order that they had; and how many are left.
-fn chosen<T, R: Ord>(all: Vec<T>, rank: impl Fn(&T) -> R) -> (Vec<T>, usize) {
-    let left = all.len().saturating_sub(MANY);
-    let mut ranked: Vec<(R, usize, T)> = all.into_iter().enumerate().map(|(at, one)| (rank(&one), at, one)).collect();
-    ranked.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-    ranked.truncate(MANY);
-    ranked.sort_by_key(|(_, at, _)| *at);
-    (ranked.into_iter().map(|(.., one)| one).collect(), left)
-}
-
-/// Whether a mount leads anywhere: a file system in memory does not.
-fn is_drawn(mount: &Mount) -> bool {
-    mount.source.is_some() && mount.kind != MountKind::Other
 }
 
 /// Whether something that was dialled is an address, and not a name.
@@ -324,18 +88,17 @@ fn is_address(host: &str) -> bool {
     host.contains(':') || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-fn is_loopback(ip: &str) -> bool {
-    let ip = ip.trim_start_matches("::ffff:");
-    ip == "::1" || ip.starts_with("127.")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::evidence::inventory::{self, End};
+    use crate::evidence::inventory::{self, End, MANY_OF_ONE, Mount, MountKind};
+    use crate::picture::world::{MANY, MANY_REACHES};
+    use crate::verdict::picture::More;
 
     /// lab3's world: `ams` on `internal`, `pgadm` on two networks and published, `web` stopped.
     fn world() -> Inventory {
@@ -529,11 +292,70 @@ mod tests {
     fn of_too_many_those_that_checks_name_are_drawn_and_the_rest_is_counted() {
         let containers =
             (0..60).map(|n| inventory::Container { name: format!("c{n:02}"), ..Default::default() }).collect();
-        let inventory =
-            Inventory { containers, more: More { containers: 3, ..More::default() }, ..Inventory::default() };
+        let inventory = Inventory {
+            containers,
+            more: inventory::More { containers: 3, ..Default::default() },
+            ..Inventory::default()
+        };
         let picture = drawn(&inventory, &[looked("container", json!({"name": "c59"}), PASS)]);
         assert_eq!((picture.containers.len(), picture.more.containers), (MANY, 60 - MANY + 3));
         assert_eq!((picture.containers[0].name.as_str(), picture.containers[MANY - 1].name.as_str()), ("c00", "c59"));
+    }
+
+    #[test]
+    fn ports_and_reaches_that_there_is_no_room_for_are_counted_and_those_that_are_wrong_stay() {
+        let published = |n: u16| inventory::Port { host_port: n, container_port: 80, ..Default::default() };
+        let mut all = world();
+        for (n, one) in all.containers.iter_mut().enumerate() {
+            one.ports = (0..MANY_OF_ONE as u16).map(|port| published(n as u16 * 100 + port)).collect();
+            one.more.ports = 2;
+        }
+        let dialled = |n: u16, decides| {
+            reached(Vantage::Grader, &format!("container/ams:{n}"), json!({"connection": "connected"}), decides)
+        };
+        let looks: Vec<Looked> = (0..50).map(|n| dialled(1000 + n, if n == 49 { FAIL } else { PASS })).collect();
+        let picture = drawn(&all, &looks);
+        assert_eq!((picture.ports.len(), picture.more.ports), (MANY, 3 * MANY_OF_ONE - MANY + 3 * 2));
+        assert_eq!((picture.reaches.len(), picture.more.reaches), (MANY_REACHES, 50 - MANY_REACHES));
+        assert!(picture.reaches.iter().any(|reach| reach.port == 1049 && reach.checks == ["lab/step/fail"]));
+        assert_eq!(picture.containers[0].more.ports, 2);
+    }
+
+    #[test]
+    fn what_may_be_among_that_which_was_not_kept_is_not_said_to_be_missing() {
+        let looks = [
+            looked("container", json!({"name": "proxy"}), FAIL),
+            looked("network", json!({"name": "front"}), FAIL),
+            looked("volume", json!({"name": "shared"}), FAIL),
+            looked("port", json!({"number": 8080}), FAIL),
+            reached(Vantage::Vm, "container/proxy:80", json!({"connection": "connected"}), PASS),
+        ];
+        let beyond = inventory::More { containers: 1, networks: 1, volumes: 1 };
+        let picture = drawn(&Inventory { more: beyond, ..world() }, &looks);
+        assert!(picture.containers.iter().all(|one| one.state.is_some()));
+        assert!(picture.networks.iter().all(|one| !one.missing) && picture.stores.iter().all(|one| !one.missing));
+        let unsure: Vec<_> = picture.ports.iter().map(|port| (port.number, port.unsure)).collect();
+        assert_eq!(unsure, [(8080, true), (8088, false)]);
+        // Nor is whoever was reached drawn without a place; that there is more to be told is.
+        assert_eq!((picture.reaches.len(), picture.more.reaches), (0, 1));
+        assert!(drawn(&world(), &looks).ports.iter().all(|port| !port.unsure));
+    }
+
+    #[test]
+    fn however_many_checks_rest_on_a_thing_none_that_fails_is_left_out() {
+        let names: Vec<String> = (0..40).map(|n| format!("lab/step/c{n}")).collect();
+        let args = json!({"name": "ams"});
+        let glance = |name: &'static str, n: usize| Glance {
+            probe: "container",
+            args: &args,
+            from: &Vantage::Vm,
+            facts: None,
+            withheld: false,
+            decides: Some((name, if n == 39 { Outcome::Fail } else { Outcome::Pass })),
+        };
+        let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
+        let glances: Vec<Glance> = names.iter().enumerate().map(|(n, name)| glance(name, n)).collect();
+        assert_eq!(picture(&world(), &glances, Details::Told).containers[0].checks, names);
     }
 
     #[test]
@@ -589,6 +411,7 @@ mod tests {
                         read_only: false,
                     })
                     .collect(),
+                more: inventory::MoreOfOne::default(),
             }
         }
     }
@@ -626,7 +449,7 @@ mod tests {
                 containers,
                 networks: networks.into_iter().map(|name| inventory::Network { name, ..Default::default() }).collect(),
                 volumes: volumes.into_iter().map(|name| inventory::Volume { name, label: None }).collect(),
-                more: More::default(),
+                more: inventory::More::default(),
             };
             let picture = drawn(&inventory, &looks);
             let is_there = |spot: &Spot| match spot {
@@ -639,6 +462,12 @@ mod tests {
                 prop_assert!(is_there(&reach.from) && is_there(&reach.to) && reach.from != reach.to, "{reach:?}");
             }
             prop_assert!(picture.containers.len() <= MANY && picture.reaches.len() <= MANY_REACHES);
+            // What is there is drawn or counted.
+            let there: BTreeSet<&str> = inventory.containers.iter().map(|one| one.name.as_str()).collect();
+            prop_assert!(picture.containers.len() + picture.more.containers >= there.len());
+            let published: BTreeSet<u16> =
+                inventory.containers.iter().flat_map(|one| &one.ports).map(|port| port.host_port).collect();
+            prop_assert!(picture.ports.len() + picture.more.ports >= published.len());
         }
     }
 }

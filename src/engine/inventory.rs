@@ -9,8 +9,8 @@ use futures_util::future::try_join3;
 use crate::engine::{Engine, Listed, Published, VolumeState, clean_path, gateway};
 use crate::evidence::Unobserved;
 use crate::evidence::inventory::{
-    Container, End, Inventory, LONG, MANY_CONTAINERS, MANY_NETWORKS, MANY_OF_ONE, MANY_VOLUMES, More, Mount, MountKind,
-    Network, Port, Volume,
+    Container, End, Inventory, LONG, MANY_CONTAINERS, MANY_NETWORKS, MANY_OF_ONE, MANY_VOLUMES, More, MoreOfOne, Mount,
+    MountKind, Network, Port, Volume, is_loopback,
 };
 use crate::evidence::secrets::masked;
 
@@ -50,6 +50,8 @@ fn first<T, K: Ord>(all: &[T], most: usize, key: impl Fn(&T) -> K) -> (Vec<&T>, 
 
 fn container(listed: &Listed) -> Container {
     let ends = listed.networks.iter().take(MANY_OF_ONE);
+    let (ports, more_ports) = ports(&listed.ports);
+    let beyond = |n: usize| n.saturating_sub(MANY_OF_ONE);
     let mut mounts: Vec<&MountPoint> = listed.mounts.iter().collect();
     mounts.sort_by(|a, b| (&a.destination, &a.source).cmp(&(&b.destination, &b.source)));
     Container {
@@ -60,26 +62,30 @@ fn container(listed: &Listed) -> Container {
         networks: ends
             .map(|(name, address)| End { network: short(name), address: address.as_deref().map(short) })
             .collect(),
-        ports: ports(&listed.ports),
+        ports,
+        more: MoreOfOne { networks: beyond(listed.networks.len()), ports: more_ports, mounts: beyond(mounts.len()) },
         mounts: mounts.into_iter().take(MANY_OF_ONE).map(mount).collect(),
     }
 }
 
-/// One entry for each port, whatever addresses it is bound to: an engine lists IPv4 and IPv6 apart.
-fn ports(published: &[Published]) -> Vec<Port> {
+/// One entry for each port, whatever addresses it is bound to: an engine lists IPv4 and IPv6 apart. And how many there are
+/// beyond those.
+fn ports(published: &[Published]) -> (Vec<Port>, usize) {
     let mut ips: BTreeMap<(u16, &str, u16), BTreeSet<&str>> = BTreeMap::new();
     for one in published {
         let Some(host_port) = one.host_port else { continue };
         let of_this = ips.entry((host_port, &one.protocol, one.container_port)).or_default();
         of_this.extend(one.host_ip.as_deref());
     }
-    let port = |((host_port, protocol, container_port), ips): ((u16, &str, u16), BTreeSet<&str>)| Port {
-        host_port,
-        protocol: short(protocol),
-        container_port,
-        host_ips: ips.into_iter().take(MANY_OF_ONE).map(short).collect(),
+    let port = |((host_port, protocol, container_port), ips): ((u16, &str, u16), BTreeSet<&str>)| {
+        let mut ips: Vec<&str> = ips.into_iter().collect();
+        // Those that somebody outside could reach are kept first.
+        ips.sort_by_key(|ip| is_loopback(ip));
+        let host_ips = ips.into_iter().take(MANY_OF_ONE).map(short).collect();
+        Port { host_port, protocol: short(protocol), container_port, host_ips }
     };
-    ips.into_iter().take(MANY_OF_ONE).map(port).collect()
+    let more = ips.len().saturating_sub(MANY_OF_ONE);
+    (ips.into_iter().take(MANY_OF_ONE).map(port).collect(), more)
 }
 
 fn mount(point: &MountPoint) -> Mount {
@@ -198,6 +204,21 @@ mod tests {
     }
 
     #[test]
+    fn of_many_addresses_of_one_port_those_that_are_not_the_loopback_are_kept_first() {
+        let published = |ip: String| Published {
+            container_port: 80,
+            protocol: "tcp".into(),
+            host_ip: Some(ip),
+            host_port: Some(8080),
+        };
+        let own = (1..20).map(|n| published(format!("127.0.0.{n}")));
+        let all: Vec<Published> = own.chain([published("192.168.0.7".into())]).collect();
+        let (ports, more) = ports(&all);
+        assert_eq!((ports.len(), ports[0].host_ips.len(), more), (1, MANY_OF_ONE, 0));
+        assert_eq!(ports[0].host_ips[0], "192.168.0.7");
+    }
+
+    #[test]
     fn of_many_those_that_run_are_kept_in_order_and_the_rest_is_counted() {
         let one =
             |n: usize| json!({"Names": [format!("/c{n:03}")], "State": if n < 50 { "exited" } else { "running" }});
@@ -222,7 +243,10 @@ mod tests {
         container["Mounts"] = json!(vec![json!({"Type": long, "Source": long, "Destination": long}); 20]);
         container["Ports"] =
             json!((1..1000).map(|n| json!({"PrivatePort": 1, "PublicPort": n, "Type": "tcp"})).collect::<Vec<_>>());
-        let written = serde_json::to_string(&inventory(&list(json!([container])), &[], &[])).unwrap();
+        let inventory = inventory(&list(json!([container])), &[], &[]);
+        let more = inventory.containers[0].more;
+        assert_eq!(more, MoreOfOne { networks: 8, ports: 987, mounts: 8 }, "what was left out is counted");
+        let written = serde_json::to_string(&inventory).unwrap();
         assert!(written.len() < 20_000, "{}", written.len());
         assert!(!written.contains("hunter2"));
     }

@@ -44,9 +44,12 @@ impl Inventory {
         for one in &mut self.containers {
             [&mut one.name, &mut one.state].into_iter().for_each(shorten);
             [&mut one.service, &mut one.image].into_iter().for_each(optional);
-            cut(&mut one.networks, MANY_OF_ONE);
-            cut(&mut one.ports, MANY_OF_ONE);
-            cut(&mut one.mounts, MANY_OF_ONE);
+            let over = cut(&mut one.networks, MANY_OF_ONE);
+            one.more.networks = one.more.networks.saturating_add(over);
+            let over = cut(&mut one.ports, MANY_OF_ONE);
+            one.more.ports = one.more.ports.saturating_add(over);
+            let over = cut(&mut one.mounts, MANY_OF_ONE);
+            one.more.mounts = one.more.mounts.saturating_add(over);
             for end in &mut one.networks {
                 shorten(&mut end.network);
                 optional(&mut end.address);
@@ -72,6 +75,12 @@ impl Inventory {
         }
         self
     }
+}
+
+/// Whether only the machine itself can reach an address.
+pub fn is_loopback(ip: &str) -> bool {
+    let ip = ip.trim_start_matches("::ffff:");
+    ip == "::1" || ip.starts_with("127.")
 }
 
 /// Cuts a list, and says by how much.
@@ -129,12 +138,34 @@ pub struct Container {
     /// What is mounted in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
+    /// How many more there were of each, which were not kept.
+    #[serde(default, skip_serializing_if = "MoreOfOne::is_none")]
+    pub more: MoreOfOne,
 }
 
 impl Container {
     /// Whether it is up: running, paused or being restarted.
     pub fn is_up(&self) -> bool {
         matches!(self.state.as_str(), "running" | "paused" | "restarting")
+    }
+}
+
+/// How many things of one container there were beyond those that were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoreOfOne {
+    /// Networks it is attached to.
+    pub networks: usize,
+    /// Ports it publishes.
+    pub ports: usize,
+    /// What is mounted in it.
+    pub mounts: usize,
+}
+
+impl MoreOfOne {
+    /// Whether everything was kept.
+    pub fn is_none(&self) -> bool {
+        *self == MoreOfOne::default()
     }
 }
 

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::inventory::{End, More, Mount, MountKind};
+use crate::evidence::inventory::{End, MoreOfOne, Mount, MountKind};
 
 /// What there is to draw.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,29 @@ pub struct Picture {
     /// How many more there are of each that are not drawn.
     #[serde(default, skip_serializing_if = "More::is_none")]
     pub more: More,
+}
+
+/// How many things there are beyond those that are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct More {
+    /// Containers.
+    pub containers: usize,
+    /// Networks.
+    pub networks: usize,
+    /// Volumes and folders of the machine.
+    pub volumes: usize,
+    /// Ports of the machine.
+    pub ports: usize,
+    /// Reaches.
+    pub reaches: usize,
+}
+
+impl More {
+    /// Whether everything is drawn.
+    pub fn is_none(&self) -> bool {
+        *self == More::default()
+    }
 }
 
 /// A container.
@@ -46,6 +69,9 @@ pub struct Container {
     /// What is mounted in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
+    /// How many more networks, ports and mounts it has, of which nothing is known.
+    #[serde(default, skip_serializing_if = "MoreOfOne::is_none")]
+    pub more: MoreOfOne,
     /// The checks that are about it, by address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
@@ -101,6 +127,9 @@ pub struct Port {
     /// Whether it is bound to the machine's loopback only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub loopback: bool,
+    /// Whether a container may publish it that is none of those that are known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsure: bool,
     /// The checks that are about it, by address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,

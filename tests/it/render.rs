@@ -305,7 +305,7 @@ fn world(name: &str) -> Picture {
             {"from": {"container": name}, "to": {"elsewhere": "192.0.2.1"}, "port": 53, "checks": ["lab2/volume/used"]},
             {"from": {"network": "bridge"}, "to": {"container": name}, "port": 5432, "connection": "timed_out"},
         ],
-        "more": {"containers": 3, "networks": 0, "volumes": 1},
+        "more": {"containers": 3, "networks": 0, "volumes": 1, "ports": 2, "reaches": 1},
     }))
     .unwrap()
 }

@@ -116,6 +116,7 @@ pub fn drawing(report: &Report) -> Option<Drawing> {
     for reach in &picture.reaches {
         sheet.reach(reach);
     }
+    sheet.left_out(picture);
     let cards: Vec<(Column, Card)> = sheet.cards.iter().map(|card| (card.column, card.size())).collect();
     let joins = |ends: &[Ends]| -> Vec<(Join, Join)> {
         let join = |card: usize, row: Option<usize>| Join { card, row: row.map(|row| sheet.cards[card].place_of(row)) };
@@ -170,7 +171,10 @@ pub fn drawing(report: &Report) -> Option<Drawing> {
         reaches: sheet.arrows.iter().map(told).collect(),
         tables: tables(picture),
         more: words::more(&picture.more),
-        empty: picture.containers.is_empty() && picture.stores.is_empty() && picture.reaches.is_empty(),
+        empty: picture.containers.is_empty()
+            && picture.stores.is_empty()
+            && picture.reaches.is_empty()
+            && (picture.more.containers, picture.more.volumes) == (0, 0),
     })
 }
 
@@ -294,6 +298,9 @@ impl Sheet<'_> {
             if let Some(state) = one.state.as_ref().filter(|state| *state != "running") {
                 made.lines.push(("state", words::state(state)));
             }
+            for (n, noun) in words::of_one(&one.more) {
+                made.lines.extend(words::and_more(n, noun).map(|more| ("soft", more)));
+            }
             self.add(Some(Spot::Container(one.name.clone())), made);
         }
     }
@@ -336,6 +343,9 @@ impl Sheet<'_> {
             if let Some(subnet) = one.subnets.first() {
                 made.lines.push(("soft", Text::same(fit(subnet, fits(Column::Places).1))));
             }
+            made.lines.extend(
+                words::and_more(one.subnets.len().saturating_sub(1), words::SUBNETS).map(|more| ("soft", more)),
+            );
             let at = self.add(Some(Spot::Network(one.name.clone())), made);
             for container in &picture.containers {
                 let Some(end) = container.networks.iter().find(|end| end.network == one.name) else { continue };
@@ -372,6 +382,8 @@ impl Sheet<'_> {
             for path in paths.iter().take(MANY_WAYS) {
                 made.lines.push(("soft", Text::same(fit(&format!("→ {path}"), fits(Column::Stores).1))));
             }
+            let beyond = paths.len().saturating_sub(MANY_WAYS);
+            made.lines.extend(words::and_more(beyond, words::PLACES).map(|more| ("soft", more)));
             let at = self.add(None, made);
             let users: Vec<&str> = ways().map(|(container, _)| container.name.as_str()).collect();
             for name in users {
@@ -398,6 +410,24 @@ impl Sheet<'_> {
         let from_row = self.cards[from].end(Text::same(""));
         let to_row = self.cards[to].end(Text::same(format!(":{}", reach.port)));
         self.arrows.push((number, (from, Some(from_row), to, Some(to_row))));
+    }
+
+    /// Cards that say what there was no room for, each at the foot of its column.
+    fn left_out(&mut self, picture: &Picture) {
+        let more = &picture.more;
+        for (column, counts) in [
+            (Column::Containers, &[(more.containers, words::SUCH)][..]),
+            (Column::Places, &[(more.ports, words::PORTS), (more.networks, words::NETWORKS)]),
+            (Column::Stores, &[(more.volumes, words::SUCH)]),
+            (Column::Elsewhere, &[(more.reaches, words::ARROWS)]),
+        ] {
+            let said: Vec<_> = counts.iter().filter_map(|one| words::and_more(one.0, one.1)).collect();
+            if !said.is_empty() {
+                let mut made = Made::new(column, "more", "");
+                made.lines = said.into_iter().map(|text| ("soft", text)).collect();
+                self.add(None, made);
+            }
+        }
     }
 
     /// What became of those checks that were not hidden from whoever reads this; none when there are none.
@@ -586,6 +616,39 @@ mod tests {
             assert!(words.contains(said), "{said}");
         }
         assert!(section.contains("role=\"img\" aria-labelledby=\"world-title\" aria-describedby=\"world-about\""));
+    }
+
+    #[test]
+    fn what_there_was_no_room_for_is_said_where_it_would_stand_and_in_words() {
+        let mut world = world();
+        world["more"] = json!({"containers": 1, "networks": 2, "volumes": 3, "ports": 4, "reaches": 5});
+        world["containers"][0]["more"] = json!({"networks": 0, "ports": 988, "mounts": 1});
+        world["networks"][0]["subnets"] = json!(["172.19.0.0/16", "fd00::/64", "10.1.0.0/16"]);
+        let mounts = (0..5).map(|n| json!({"destination": format!("/d{n}"), "type": "volume", "source": "ams-vol"}));
+        world["containers"][0]["mounts"] = mounts.collect();
+        let page = page(world);
+        let section = section(&page);
+        let (drawn, words) = section.split_once("</ol>").unwrap();
+        let both = |es: &str, en: &str| format!("<tspan lang=\"es\">{es}</tspan><tspan lang=\"en\">{en}</tspan>");
+        for (es, en) in [
+            ("y 1 más", "and 1 more"),
+            ("y 2 redes más", "and 2 more networks"),
+            ("y 3 más", "and 3 more"),
+            ("y 4 puertos más", "and 4 more ports"),
+            ("y 5 flechas más", "and 5 more arrows"),
+            ("y 988 puertos más", "and 988 more ports"),
+            ("y 1 montaje más", "and 1 more mount"),
+            ("y 2 subredes más", "and 2 more subnets"),
+            ("y 2 lugares más", "and 2 more places"),
+        ] {
+            assert!(drawn.contains(&both(es, en)), "{en}: {drawn}");
+        }
+        let in_all = "Not drawn: 1 container, 2 networks, 3 volumes or folders, 4 ports, 5 arrows.";
+        assert!(words.contains(in_all) && section.contains("aria-describedby=\"world-about world-more\""), "{words}");
+        for said in ["and 988 more ports", "and 1 more mount", "and 1 more container", "y 3 volúmenes o carpetas más"]
+        {
+            assert!(words.contains(said), "{said}: {words}");
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::evidence::inventory::{More, MountKind};
+use crate::evidence::inventory::{MoreOfOne, MountKind};
 use crate::render::{NAME, tame};
 use crate::text::Text;
-use crate::verdict::picture::{Network, Picture, Port, Spot, Store};
+use crate::verdict::picture::{More, Network, Picture, Port, Spot, Store};
 
 /// A table of everything of one kind.
 #[derive(Serialize)]
@@ -13,6 +13,8 @@ pub struct Table {
     title: Text,
     columns: Vec<Text>,
     rows: Vec<Row>,
+    /// What there is beyond the rows.
+    more: Option<Text>,
 }
 
 /// One row of it.
@@ -79,6 +81,7 @@ pub fn port(port: &Port, connected: bool) -> (Text, bool) {
     match (port.leads_to.is_empty(), port.loopback) {
         (false, true) => (Text::new("sólo desde la VM", "from the VM only"), true),
         (false, false) => (Text::new("publicado", "published"), true),
+        (true, _) if port.unsure => (Text::new("no se sabe de quién", "unknown whose"), connected),
         (true, _) if connected => (Text::new("de la VM misma", "the VM's own"), true),
         (true, _) => (Text::new("nadie lo publica", "nobody publishes it"), false),
     }
@@ -112,29 +115,59 @@ pub fn store(store: &Store) -> Text {
     }
 }
 
+/// One thing and several, in both languages.
+type Noun = [[&'static str; 2]; 2];
+pub const CONTAINERS: Noun = [["contenedor", "contenedores"], ["container", "containers"]];
+pub const NETWORKS: Noun = [["red", "redes"], ["network", "networks"]];
+pub const STORES: Noun = [["volumen o carpeta", "volúmenes o carpetas"], ["volume or folder", "volumes or folders"]];
+pub const MOUNTS: Noun = [["montaje", "montajes"], ["mount", "mounts"]];
+pub const SUBNETS: Noun = [["subred", "subredes"], ["subnet", "subnets"]];
+pub const PLACES: Noun = [["lugar", "lugares"], ["place", "places"]];
+pub const PORTS: Noun = [["puerto", "puertos"], ["port", "ports"]];
+/// What stands in a column of its own kind needs no name.
+pub const SUCH: Noun = [["", ""], ["", ""]];
+pub const ARROWS: Noun = [["flecha", "flechas"], ["arrow", "arrows"]];
+
+/// `3 containers, 1 port`, of what there is at all.
+fn counted(counts: &[(usize, Noun)]) -> Option<Text> {
+    let said = |lang: usize| {
+        let some = counts.iter().filter(|(n, _)| *n > 0);
+        some.map(|(n, noun)| format!("{n} {}", noun[lang][usize::from(*n != 1)])).collect::<Vec<_>>().join(", ")
+    };
+    counts.iter().any(|(n, _)| *n > 0).then(|| Text::new(said(0), said(1)))
+}
+
 /// What is there and not drawn.
 pub fn more(more: &More) -> Option<Text> {
-    if more.is_none() {
-        return None;
-    }
-    let parts = [
-        (more.containers, ["contenedor", "contenedores"], ["container", "containers"]),
-        (more.networks, ["red", "redes"], ["network", "networks"]),
-        (more.volumes, ["volumen", "volúmenes"], ["volume", "volumes"]),
+    let counts = [
+        (more.containers, CONTAINERS),
+        (more.networks, NETWORKS),
+        (more.volumes, STORES),
+        (more.ports, PORTS),
+        (more.reaches, ARROWS),
     ];
-    let parts = parts.iter().filter(|(n, ..)| *n > 0);
-    let (es, en): (Vec<String>, Vec<String>) = parts
-        .map(|(n, es, en)| {
-            let plural = usize::from(*n != 1);
-            (format!("{n} {}", es[plural]), format!("{n} {}", en[plural]))
-        })
-        .unzip();
-    Some(Text::new(format!("Sin dibujar: {}.", es.join(", ")), format!("Not drawn: {}.", en.join(", "))))
+    counted(&counts).map(|what| Text::new(format!("Sin dibujar: {}.", what.es), format!("Not drawn: {}.", what.en)))
+}
+
+/// What there is beside what is drawn, where that stands.
+pub fn and_more(n: usize, noun: Noun) -> Option<Text> {
+    let [es, en] = noun.map(|forms| forms[usize::from(n != 1)]);
+    let said = || Text::new(format!("y {n} {es} más").replace("  ", " "), format!("and {n} more {en}").trim_end());
+    (n > 0).then(said)
+}
+
+/// What a container has of which nothing is known.
+pub fn of_one(more: &MoreOfOne) -> [(usize, Noun); 3] {
+    [(more.networks, NETWORKS), (more.ports, PORTS), (more.mounts, MOUNTS)]
 }
 
 /// Everything in the picture but its arrows.
 pub fn tables(picture: &Picture) -> Vec<Table> {
     let list = |all: Vec<String>| Text::same(if all.is_empty() { "—".to_owned() } else { all.join(", ") });
+    let list_of_some = |all: Vec<String>, more: usize, noun: Noun| match and_more(more, noun) {
+        None => list(all),
+        Some(more) => Text::new(format!("{} {}", all.join(", "), more.es), format!("{} {}", all.join(", "), more.en)),
+    };
     let containers = picture.containers.iter().map(|one| {
         let ports = picture.ports.iter().flat_map(|port| {
             let to = port.leads_to.iter().filter(|inside| inside.container == one.name);
@@ -153,9 +186,9 @@ pub fn tables(picture: &Picture) -> Vec<Table> {
             cells: vec![
                 one.state.as_ref().map_or_else(missing, |word| state(word)),
                 Text::same(one.image.as_ref().map_or_else(|| "—".to_owned(), |image| tame(image, NAME))),
-                list(networks.collect()),
-                list(ports.collect()),
-                list(mounts.collect()),
+                list_of_some(networks.collect(), one.more.networks, NETWORKS),
+                list_of_some(ports.collect(), one.more.ports, PORTS),
+                list_of_some(mounts.collect(), one.more.mounts, MOUNTS),
             ],
         }
     });
@@ -187,6 +220,7 @@ pub fn tables(picture: &Picture) -> Vec<Table> {
                 Text::new("volúmenes y carpetas", "volumes and folders"),
             ],
             rows: containers.collect(),
+            more: and_more(picture.more.containers, CONTAINERS),
         },
         Table {
             title: Text::new("Redes", "Networks"),
@@ -196,17 +230,20 @@ pub fn tables(picture: &Picture) -> Vec<Table> {
                 Text::new("subredes", "subnets"),
             ],
             rows: networks.collect(),
+            more: and_more(picture.more.networks, NETWORKS),
         },
         Table {
             title: Text::new("Puertos de la VM", "Ports of the VM"),
             columns: vec![Text::new("qué es", "what it is"), Text::new("lleva a", "leads to")],
             rows: ports.collect(),
+            more: and_more(picture.more.ports, PORTS),
         },
         Table {
             title: Text::new("Volúmenes y carpetas", "Volumes and folders"),
             columns: vec![Text::new("qué es", "what it is")],
             rows: stores.collect(),
+            more: and_more(picture.more.volumes, STORES),
         },
     ];
-    tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
+    tables.into_iter().filter(|table| !table.rows.is_empty() || table.more.is_some()).collect()
 }
