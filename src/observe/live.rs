@@ -13,11 +13,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::engine::{Change, Ear, Engine, Heard};
+use crate::evidence::inventory::Inventory;
 use crate::evidence::{Cause, Evidence, Machine, Observation, Question, Sample, Seen, Unobserved, run_facts};
 use crate::memory::Memory;
 use crate::observe::schedule::Schedule;
 use crate::observe::{
-    Brief, Bytes, CONCURRENT, Limits, Looks, MAX_KEPT, blank, identity, no_room, nonce, to_the_millisecond,
+    Brief, Bytes, CONCURRENT, Limits, Looks, MAX_KEPT, blank, identity, inventory, no_room, nonce, to_the_millisecond,
 };
 use crate::plan::{Plan, PlannedCheck};
 use crate::probe::{Consent, Kind, repair};
@@ -139,6 +140,15 @@ impl<'p> Live<'p> {
         let kept = Kept { known, round, given_up, in_the_way, leave: Notify::new() };
         let (schedule, clock, heard) = (Schedule::new(&checks), Instant::now(), Hearing::Well);
         Live { plans, brief, memory, checks, schedule, kept, clock, heard }
+    }
+
+    /// What there is on the machine now, to be drawn. Nothing, where what is known of it is from before.
+    pub async fn inventory(&self, vm: &dyn Vm) -> Option<Inventory> {
+        let patience = Limits::default().patience;
+        match self.heard {
+            Hearing::Well => inventory(&Engine::new(vm, Instant::now() + patience), patience).await,
+            Hearing::Not(_) | Hearing::Hands => None,
+        }
     }
 
     /// Looks at `vm` whenever something may have changed, until `stop` comes about.

@@ -111,11 +111,14 @@ pub async fn watch(args: Watch, environment: &Environment) -> Result<ExitCode, E
         match ended {
             Some(new) => student = new,
             None => {
-                let last = follower.last.take().map(|mut evidence| {
-                    evidence.credit = journal.map_or_else(Vec::new, |journal| journal.credit(&prepared.plans));
-                    judge_by_the_last(&prepared.plans, &evidence)
-                });
-                break last;
+                let Some(mut evidence) = follower.last.take() else { break None };
+                evidence.credit = journal.map_or_else(Vec::new, |journal| journal.credit(&prepared.plans));
+                // The screen draws nothing of it, so it is asked for now.
+                evidence.docker = tokio::select! {
+                    there = live.inventory(&*vm) => there,
+                    () = signals.next() => return Err(Error::Interrupted),
+                };
+                break Some(judge_by_the_last(&prepared.plans, &evidence));
             }
         }
     };

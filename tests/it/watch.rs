@@ -224,7 +224,7 @@ const ACTS: &[&str] = &[
 fn after_whatever_was_done_a_watch_knows_what_a_fresh_look_finds() {
     let Some(engine) = engines().into_iter().next() else { return };
     let vm = StudentVm::start(&engine);
-    start(&vm, "lab7");
+    start(&vm, "lab7 --format html --output /tmp/last.html");
     let mut seed = 7_u64;
     let mut random = |n: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -244,4 +244,10 @@ fn after_whatever_was_done_a_watch_knows_what_a_fresh_look_finds() {
         });
         assert!(agree, "turn {turn}, after {acts:?}: {found:?}");
     }
+    // The report it ends with draws what there is by then.
+    bash(&vm, "docker volume create drawn; kill -INT $(cat /tmp/pid)");
+    bash(&vm, "timeout 300 sh -c 'while kill -0 $(cat /tmp/pid); do sleep 0.1; done' 2> /dev/null");
+    let page = bash(&vm, "cat /tmp/last.html");
+    let drawing = page.split("<section class=\"world\"").nth(1).expect("a drawing");
+    assert!(drawing.split("</section>").next().unwrap().contains(">drawn<"), "{drawing}");
 }
