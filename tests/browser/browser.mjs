@@ -27,7 +27,7 @@ const OPTIONS = [
 let browser;
 
 export async function start() {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: OPTIONS });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: OPTIONS, timeout: 120_000 });
 }
 
 export async function stop() {

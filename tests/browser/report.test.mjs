@@ -52,8 +52,13 @@ test("a link to a check opens it, also where it was filtered out", () =>
     for (let twice = 0; twice < 2; twice += 1) {
       await choose(page, /bien/);
       assert.equal(await check.isVisible(), false);
+      // What the first press leads to later must not open the check of the second.
+      await page.evaluate(() => {
+        window.told = new Promise((done) => addEventListener("hashchange", () => done(), { once: true }));
+      });
       await link.click();
       await check.waitFor({ state: "visible" });
+      if (twice === 0) await page.evaluate(() => window.told);
       assert.ok(await check.evaluate((element) => element.open));
       assert.ok(await page.getByRole("radio", { name: /todas/ }).isChecked());
     }
@@ -79,16 +84,18 @@ test("a command is copied as it is, and that is said", () =>
       const row = page.locator(".command").filter({ visible: true }).first();
       const command = await row.locator("code").textContent();
       await row.getByRole("button", { name: "Copiar" }).click();
-      await page.locator("#copied").waitFor({ state: "attached" });
       await row.getByText("Copiado").waitFor();
+      assert.equal(await page.locator("#copied").getAttribute("hidden"), null, "a screen reader is told");
       // Read back the way a person would: by pasting it.
       await page.evaluate(() => document.body.append(document.createElement("textarea")));
       await page.locator("textarea").focus();
       await page.keyboard.press("Control+V");
       assert.equal(await page.locator("textarea").inputValue(), command);
+      await page.clock.runFor(2000);
       await row.getByText("Copiar").waitFor();
     },
-    { permissions: ["clipboard-read", "clipboard-write"] },
+    // It says so for two seconds, which a slow machine takes to look.
+    { permissions: ["clipboard-read", "clipboard-write"], still: true },
   ));
 
 test("hints come one after the other", () =>
@@ -115,7 +122,7 @@ test("the timeline says when each check was looked at, and what was waited for",
     const bars = await row.locator("rect").evaluateAll((all) => all.map((bar) => bar.getBoundingClientRect().width));
     assert.ok(bars.length === 2 && bars[0] > 10 * bars[1] && bars[1] > 0, String(bars));
     await row.locator("a").click();
-    assert.ok(await page.locator(".check:target").evaluate((check) => check.open));
+    await page.locator(".check:target[open]").waitFor();
   }));
 
 test("on paper there is nothing to press, and what is unfolded", () =>
