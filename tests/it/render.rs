@@ -431,7 +431,7 @@ fn structure(page: &str) -> String {
 }
 
 /// What a page shows, without its tags.
-pub fn words(page: &str) -> String {
+fn words(page: &str) -> String {
     let body = structure(page);
     let body = body.split("<script type=").next().unwrap();
     body.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect()
