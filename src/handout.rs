@@ -10,7 +10,7 @@ use tera::{Context, Tera};
 use crate::plan::{Plan, PlannedCheck, PlannedStep};
 use crate::points::Points;
 use crate::reference::{Piece, pieces};
-use crate::render::policy;
+use crate::render::{PIECES, context};
 use crate::text::{Lang, Text};
 
 const STYLE: &str = include_str!("../templates/handout.css");
@@ -18,10 +18,10 @@ const STYLE: &str = include_str!("../templates/handout.css");
 /// Escaping goes by the template's name: that of the page ends in `.html`.
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();
-    tera.add_raw_templates([
+    tera.add_raw_templates(PIECES.into_iter().chain([
         ("handout.md", include_str!("../templates/handout.md")),
         ("handout.html", include_str!("../templates/handout.html")),
-    ])
+    ]))
     .expect("the built-in templates are parsed by every test of a hand-out");
     tera
 });
@@ -74,11 +74,8 @@ pub fn page(plans: &[Plan], lang: Lang) -> String {
     });
     let mut body = String::new();
     html::push_html(&mut body, events);
-    let mut context = Context::new();
-    context.insert("lang", lang.tag());
-    context.insert("title", &plans.iter().map(|plan| plan.title.get(lang)).collect::<Vec<_>>().join(" · "));
-    context.insert("style", STYLE);
-    context.insert("policy", &policy(STYLE, ""));
+    let title = plans.iter().map(|plan| plan.title.get(lang)).collect::<Vec<_>>().join(" · ");
+    let mut context = context(lang, &title, STYLE, "");
     context.insert("body", &body);
     TEMPLATES.render("handout.html", &context).expect("the template names only what a page has")
 }

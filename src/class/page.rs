@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Serialize;
-use tera::{Context, Tera};
+use tera::Tera;
 
 use crate::class::copies::Copies;
 use crate::class::page::checks::{Column, Hard, columns, hardest};
 use crate::class::page::running::shown;
 use crate::class::summary::{Class, FlagKind, LabOfClass, Stuck, StudentOfClass};
 use crate::points::Points;
-use crate::render::{policy, symbol, tame, tame_answer, word};
+use crate::render::{PIECES, context, symbol, tame, tame_answer, word};
 use crate::text::{Lang, Text};
 use crate::verdict::Outcome;
 
@@ -27,11 +27,9 @@ const SCRIPT: &str = concat!(include_str!("../../templates/page.js"), include_st
 
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();
-    tera.add_raw_templates([
-        ("words.html", include_str!("../../templates/words.html")),
-        (NAME_OF_TEMPLATE, include_str!("../../templates/class.html")),
-    ])
-    .expect("the built-in templates are parsed by every test of this page");
+    let own = (NAME_OF_TEMPLATE, include_str!("../../templates/class.html"));
+    tera.add_raw_templates(PIECES.into_iter().chain([own]))
+        .expect("the built-in templates are parsed by every test of this page");
     tera
 });
 
@@ -43,14 +41,9 @@ const MANY: usize = 10;
 
 /// Writes the page. Both languages are in it; `lang` shows first. While the class still runs, `running` says how far it is.
 pub fn render(class: &Class, lang: Lang, running: Option<&Running>) -> String {
-    let mut context = Context::new();
-    context.insert("lang", lang.tag());
+    let mut context = context(lang, title(class).get(lang), STYLE, SCRIPT);
     context.insert("class", &page(class));
     context.insert("running", &running.map(shown));
-    context.insert("title", title(class).get(lang));
-    context.insert("style", STYLE);
-    context.insert("script", SCRIPT);
-    context.insert("policy", &policy(STYLE, SCRIPT));
     TEMPLATES.render(NAME_OF_TEMPLATE, &context).expect("the template names only what a page has")
 }
 

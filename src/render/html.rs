@@ -19,7 +19,7 @@ use crate::render::{
     NAME, Options, advice, credited, json, moment, name_of, place, seen, settled, share, symbol, tallied, tame,
     tame_answer, tame_prose, word, worth,
 };
-use crate::text::Text;
+use crate::text::{Lang, Text};
 use crate::verdict::{CheckResult, Hint, LabResult, Outcome, Report, Score, StepResult};
 
 /// Escaping goes by the template's name: it must end in `.html`.
@@ -27,32 +27,43 @@ const NAME_OF_TEMPLATE: &str = "report.html";
 const STYLE: &str = concat!(include_str!("../../templates/report.css"), include_str!("../../templates/drawing.css"));
 const SCRIPT: &str = concat!(include_str!("../../templates/page.js"), include_str!("../../templates/report.js"));
 
+/// What all pages are made of.
+pub const PIECES: [(&str, &str); 2] = [
+    ("page.html", include_str!("../../templates/page.html")),
+    ("words.html", include_str!("../../templates/words.html")),
+];
+
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();
-    tera.add_raw_templates([
-        ("words.html", include_str!("../../templates/words.html")),
+    tera.add_raw_templates(PIECES.into_iter().chain([
         ("drawing.html", include_str!("../../templates/drawing.html")),
         (NAME_OF_TEMPLATE, include_str!("../../templates/report.html")),
-    ])
+    ]))
     .expect("the built-in templates are parsed by every test of this format");
     tera
 });
 
 /// Writes the report. Every language is in the page; the options pick the one that shows first.
 pub fn render(report: &Report, options: &Options) -> String {
-    let mut context = Context::new();
-    context.insert("lang", options.lang.tag());
-    context.insert("title", headline(report).get(options.lang));
+    let mut context = context(options.lang, headline(report).get(options.lang), STYLE, SCRIPT);
     context.insert("report", &page(report));
-    context.insert("style", STYLE);
-    context.insert("script", SCRIPT);
-    context.insert("policy", &policy(STYLE, SCRIPT));
     context.insert("data", &json::escape(&serde_json::to_string(report).expect("a report is plain data"), &['<']));
     TEMPLATES.render(NAME_OF_TEMPLATE, &context).expect("the template names only what a page has")
 }
 
+/// What every page is given: in which language it is shown first, what it is called, how it looks and what it can do.
+pub fn context(lang: Lang, title: &str, style: &str, script: &str) -> Context {
+    let mut context = Context::new();
+    context.insert("lang", lang.tag());
+    context.insert("title", title);
+    context.insert("style", style);
+    context.insert("script", script);
+    context.insert("policy", &policy(style, script));
+    context
+}
+
 /// What a page may do: apply its own style and run its own script, both named by their hash, and nothing else.
-pub fn policy(style: &str, script: &str) -> String {
+fn policy(style: &str, script: &str) -> String {
     let hash = |text: &str| format!("'sha256-{}'", base64(&Sha256::digest(text)));
     format!(
         "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",

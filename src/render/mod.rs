@@ -14,7 +14,7 @@ mod text;
 mod told;
 
 pub use crate::tame::{tame, tame_answer};
-pub use html::policy;
+pub use html::{PIECES, context};
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
