@@ -34,7 +34,7 @@ await start();
 try {
   await picture("report-light", REPORT, { width: 1100, height: 1250, colorScheme: "light" });
   await picture("report-dark", REPORT, { width: 1100, height: 1250, colorScheme: "dark", reducedMotion: "reduce", act: evidence });
-  await picture("drawing", "report.one_of_everything.html", { width: 1100, height: 1000, reducedMotion: "reduce", colorScheme: "light", act: drawing });
+  await picture("drawing", "report.one_of_everything.html", { width: 1100, height: 1200, reducedMotion: "reduce", colorScheme: "light", act: drawing });
   await picture("report-mobile", REPORT, { width: 360, height: 780, deviceScaleFactor: 2, colorScheme: "light" });
   await picture("class", "class.done.html", { width: 1320, height: 1150, colorScheme: "light", act: drill });
   await picture("class-running", "class.running.html", { width: 1320, height: 900, colorScheme: "dark" });
