@@ -43,6 +43,11 @@ pub fn check(signature: &str, message: &[u8], allowed: &str) -> Result<Signed, W
     Ok(Signed { fingerprint: key.fingerprint(HashAlg::Sha256).to_string(), principals })
 }
 
+/// The fingerprint of a public key as its file says it, `ssh-ed25519 AAAA…`; none if that is no key.
+pub fn fingerprint(key: &str) -> Option<String> {
+    Some(PublicKey::from_openssh(key.trim()).ok()?.fingerprint(HashAlg::Sha256).to_string())
+}
+
 /// Whom a line of allowed signers names for `key`. A line with a condition that labrun does not weigh (a time, a
 /// certificate authority) names nobody.
 fn principals(line: &str, key: &PublicKey) -> Option<Vec<String>> {

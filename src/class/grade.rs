@@ -11,6 +11,7 @@ use crate::class::record::Looked;
 use crate::class::roster::{Dues, Entry, Origin};
 use crate::class::settled::{Open, Override, settle};
 use crate::class::summary::{Flag, FlagKind};
+use crate::class::vouched::{Vouched, vouched};
 use crate::course::Course;
 use crate::error::Diagnostic;
 use crate::evidence::chain::Broken;
@@ -18,6 +19,7 @@ use crate::evidence::{Cause, Credit, CreditSource, Evidence, Machine};
 use crate::judge::judge;
 use crate::plan::{Plan, Settings, choices, personal, plan, refuses_setting};
 use crate::reference::written;
+use crate::signature::{Signed, Wrong};
 use crate::source::Source;
 use crate::text::Text;
 use crate::verdict::{Doubt, Outcome, Report};
@@ -138,6 +140,8 @@ pub struct Graded {
     pub trouble: Option<Text>,
     /// What a teacher should know of it.
     pub flags: Vec<Flag>,
+    /// Who vouches for what they handed in.
+    pub vouched: Option<Vouched>,
     /// How the work stands to its due time, by lab.
     pub timeliness: BTreeMap<String, Timeliness>,
     /// What no other machine has in common with theirs.
@@ -157,7 +161,8 @@ pub fn grade(
 ) -> Graded {
     let by_student = matches!(looked.origin, Origin::Evidence(_));
     let refused = evidence.as_ref().filter(|_| by_student).and_then(|kept| refuses(kept, entry, rubric));
-    let (evidence, chain) = evidence.unzip();
+    let vouched = evidence.as_ref().filter(|_| by_student).and_then(|kept| vouched(entry, kept.signature.as_ref()));
+    let (evidence, chain) = evidence.map(|kept| (kept.evidence, kept.chain)).unzip();
     let trouble = looked.trouble.clone().or(refused);
     let trouble = trouble.or_else(|| evidence.is_none().then(|| Text::new("no hay evidencia", "there is no evidence")));
     let mut flags: Vec<Flag> = Vec::new();
@@ -178,6 +183,7 @@ pub fn grade(
         None => (rubric.plans_for(&entry.id, |_| Settings::new()), nothing_seen(rubric, entry, &looked.at)),
     };
     let mut report = judge(&plans, &evidence);
+    flags.extend(vouched.as_ref().and_then(Vouched::flag));
     if let Some(why) = &trouble {
         flags.insert(0, Flag { kind: FlagKind::NotSeen, why: why.clone() });
         let checks = report.labs.iter_mut().flat_map(|lab| &mut lab.steps).flat_map(|step| &mut step.checks);
@@ -209,14 +215,23 @@ pub fn grade(
         }
     }
     report.remarks.extend(flags.iter().map(|flag| flag.why.clone()));
-    Graded { report, trouble, flags, timeliness: all, signs, foreign }
+    Graded { report, trouble, flags, vouched, timeliness: all, signs, foreign }
 }
 
-/// Evidence, and what has become of its chain.
-pub type Kept = (Evidence, Result<(), Broken>);
+/// Evidence as it was handed in or recorded.
+#[derive(Debug)]
+pub struct Kept {
+    /// What it says.
+    pub evidence: Evidence,
+    /// What has become of its chain.
+    pub chain: Result<(), Broken>,
+    /// What the signature beside it came to, if there is one.
+    pub signature: Option<Result<Signed, Wrong>>,
+}
 
 /// Why evidence that was handed in cannot be heeded as that of `entry`, if it cannot.
-pub fn refuses((evidence, chain): &Kept, entry: &Entry, rubric: &Rubric) -> Option<Text> {
+pub fn refuses(kept: &Kept, entry: &Entry, rubric: &Rubric) -> Option<Text> {
+    let Kept { evidence, chain, .. } = kept;
     if let Some(broken) = chain.as_ref().err().filter(|broken| **broken != Broken::Absent) {
         let said = broken.said();
         return Some(Text::new(

@@ -26,7 +26,7 @@ pub fn marks(class: &Class) -> String {
         let parts = ["earned", "lost", "undetermined", "deferred", "bonus"];
         header.extend(parts.map(|part| format!("{} {part}", lab.id)));
     }
-    header.extend(["late", "settled", "flags", "seen"].map(str::to_owned));
+    header.extend(["late", "settled", "flags", "signature", "seen"].map(str::to_owned));
     let rows = class.students.iter().map(|student| {
         let mut row = vec![text(&student.id), text(student.name.as_deref().unwrap_or_default())];
         row.extend(student.labs.iter().map(|lab| number(lab.mark)));
@@ -43,6 +43,7 @@ pub fn marks(class: &Class) -> String {
         let mut flags: Vec<&str> = student.flags.iter().map(|flag| flag.kind.word()).collect();
         flags.dedup();
         row.push(text(&flags.join(" ")));
+        row.push(student.signature.as_ref().map(|vouched| vouched.by.word().to_owned()).unwrap_or_default());
         row.push(text(&student.seen));
         row
     });

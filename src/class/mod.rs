@@ -17,3 +17,4 @@ pub mod roster;
 pub mod settled;
 pub mod summary;
 pub mod table;
+pub mod vouched;

@@ -266,6 +266,7 @@ mod tests {
             email: None,
             moodle: None,
             canvas: None,
+            key: None,
             origin: Origin::Evidence(String::new()),
             due: BTreeMap::new(),
         };

@@ -12,6 +12,7 @@ use crate::decode::{Decode, Sp, each};
 use crate::error::{Diagnostic, suggestion};
 use crate::node::{self, Node, Tree};
 use crate::plan::check_format;
+use crate::signature::fingerprint;
 use crate::source::{Source, Span};
 
 /// The value of `labrun:` in a roster.
@@ -49,6 +50,9 @@ pub struct Entry {
     /// Their ID in Canvas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canvas: Option<String>,
+    /// The public key that they sign evidence with, as its file says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Where their work is seen.
     pub origin: Origin,
     /// Due times of their own.
@@ -130,6 +134,10 @@ struct Student {
     /// Their IDs in learning management systems.
     #[serde(default)]
     lms: Lms,
+    /// The public key that they sign evidence with: `ssh-ed25519 AAAA…`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    key: Node,
     /// The address of their machine.
     #[serde(default)]
     #[schemars(with = "Option<Typed>")]
@@ -183,6 +191,7 @@ struct Draft {
     email: Option<String>,
     moodle: Option<String>,
     canvas: Option<String>,
+    key: Option<Sp<String>>,
     /// Every kind of origin that is given, with its place.
     origins: Vec<(&'static str, Sp<String>)>,
     due: Dues,
@@ -203,7 +212,7 @@ pub fn read(source: &Arc<Source>, around: &Around) -> Result<Roster, Vec<Diagnos
     unless_mistaken(Roster { students, due }, decode)
 }
 
-const COLUMNS: &[&str] = &["id", "name", "email", "moodle", "canvas", "vm", "evidence", "repository"];
+const COLUMNS: &[&str] = &["id", "name", "email", "moodle", "canvas", "key", "vm", "evidence", "repository"];
 
 fn of_csv(source: &Arc<Source>, decode: &mut Decode) -> Vec<Draft> {
     let rows = table::read(source, COLUMNS, &["id"], decode);
@@ -216,6 +225,7 @@ fn of_csv(source: &Arc<Source>, decode: &mut Decode) -> Vec<Draft> {
             email: text("email"),
             moodle: text("moodle"),
             canvas: text("canvas"),
+            key: placed("key"),
             origins: ORIGINS.iter().filter_map(|kind| Some((*kind, placed(kind)?))).collect(),
             due: Dues::new(),
         }
@@ -236,10 +246,11 @@ fn of_yaml(source: &Arc<Source>, around: &Around, decode: &mut Decode) -> Result
         let id = text(&student.id).unwrap_or(Sp { value: String::new(), span: student.id.span });
         let [name, email, moodle, canvas] = [&student.name, &student.email, &student.lms.moodle, &student.lms.canvas]
             .map(|node| text(node).map(|sp| sp.value));
+        let key = text(&student.key);
         let origins = ORIGINS.into_iter().zip([&student.vm, &student.evidence, &student.repository]);
         let origins = origins.filter_map(|(kind, node)| Some((kind, text(node)?))).collect();
         let due = dues(&student.due, around, decode);
-        drafts.push(Draft { id, name, email, moodle, canvas, origins, due });
+        drafts.push(Draft { id, name, email, moodle, canvas, key, origins, due });
     }
     Ok((drafts, due))
 }
@@ -317,8 +328,12 @@ fn entry(draft: Draft, around: &Around, known: &mut BTreeMap<String, String>, de
             return None;
         }
     };
-    let Draft { name, email, moodle, canvas, due, .. } = draft;
-    Some(Entry { id, name, email, moodle, canvas, origin, due })
+    let Draft { name, email, moodle, canvas, key, due, .. } = draft;
+    if let Some(key) = key.as_ref().filter(|key| fingerprint(&key.value).is_none()) {
+        let help = "the line of a file `….pub`, such as `ssh-ed25519 AAAA…`".to_owned();
+        decode.mistake(key.span, "not a public key of SSH's", Some(help));
+    }
+    Some(Entry { id, name, email, moodle, canvas, key: key.map(|key| key.value), origin, due })
 }
 
 fn origin(kind: &str, place: &Sp<String>, around: &Around, decode: &mut Decode) -> Origin {

@@ -10,6 +10,7 @@ use crate::class::copies::{Compared, Copies, Sign, copies};
 use crate::class::due::Timeliness;
 use crate::class::grade::{Graded, Rubric};
 use crate::class::roster::{Dues, Entry};
+use crate::class::vouched::Vouched;
 use crate::judge::hidden_claim;
 use crate::plan::{Plan, PlannedCheck, PlannedStep, Settings};
 use crate::points::Points;
@@ -150,6 +151,9 @@ pub struct StudentOfClass {
     /// What a teacher should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
+    /// Who vouches for the evidence that they handed in, where there is a signature or one is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Vouched>,
     /// The report, beside this file.
     pub report: String,
 }
@@ -203,6 +207,8 @@ pub enum FlagKind {
     OtherParameters,
     /// It was recorded for another version of a lab.
     OtherVersion,
+    /// It is not signed with the key that the roster names.
+    Signature,
     /// It was seen only after it was due.
     Late,
     /// It shares with somebody what only copies share.
@@ -219,6 +225,7 @@ impl FlagKind {
             FlagKind::NotRecorded => "not_recorded",
             FlagKind::OtherParameters => "other_parameters",
             FlagKind::OtherVersion => "other_version",
+            FlagKind::Signature => "signature",
             FlagKind::Late => "late",
             FlagKind::Copy => "copy",
         }
@@ -244,7 +251,7 @@ struct Likeness {
 impl Part {
     /// What the class shows of one student.
     pub fn of(entry: &Entry, graded: Graded, rubric: &Rubric) -> Part {
-        let Graded { report, trouble, flags, mut timeliness, signs, foreign } = graded;
+        let Graded { report, trouble, flags, vouched, mut timeliness, signs, foreign } = graded;
         let mark = |points: &Score| points.is_final().then(|| points.earned + points.bonus);
         let labs = report.labs.iter().map(|lab| LabOfStudent {
             lab: lab.id.clone(),
@@ -281,6 +288,7 @@ impl Part {
             deferred: left.collect(),
             settled: settled.collect(),
             flags,
+            signature: vouched,
             report: format!("{}/report.html", entry.id),
         };
         let hints = hints.collect();

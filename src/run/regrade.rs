@@ -8,7 +8,7 @@ use crate::class::summary::Class;
 use crate::cli::Regrade;
 use crate::error::{Error, counted};
 use crate::points::Points;
-use crate::run::class::folder::{EVIDENCE, Folder};
+use crate::run::class::folder::{EVIDENCE, Folder, SIGNATURE};
 use crate::run::class::publish::{CLASS, OVERRIDES, publish};
 use crate::run::class::{keep, read_rubric, replaced, rubric};
 use crate::run::{Environment, write_stdout};
@@ -41,6 +41,10 @@ pub async fn regrade(args: Regrade, environment: &Environment) -> Result<ExitCod
         let Some(looked) = old.state.looked.get(&entry.id) else { continue };
         let name = format!("{}/{EVIDENCE}", entry.id);
         if let Some(bytes) = old.read(&name)?.filter(|_| looked.evidence.is_some()) {
+            new.write_lasting(&name, &bytes)?;
+        }
+        let name = format!("{}/{SIGNATURE}", entry.id);
+        if let Some(bytes) = old.read(&name)? {
             new.write_lasting(&name, &bytes)?;
         }
         new.append(Line::Looked(looked.clone()))?;

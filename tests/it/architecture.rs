@@ -108,6 +108,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "points",
             "reference",
             "render",
+            "signature",
             "source",
             "text",
             "verdict",

@@ -70,6 +70,7 @@ fn write_classes(folder: &Path) {
         email: None,
         moodle: None,
         canvas: None,
+        key: None,
         origin: Origin::Evidence(String::new()),
         due: Default::default(),
     };

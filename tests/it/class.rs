@@ -86,13 +86,13 @@ impl Teacher {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    fn labrun(&self) -> Command {
+    pub fn labrun(&self) -> Command {
         let mut labrun = Command::new(env!("CARGO_BIN_EXE_labrun"));
         labrun.current_dir(self.folder.path()).env("LC_ALL", "en_US.UTF-8").stdin(Stdio::null());
         labrun
     }
 
-    fn class(&self, out: &str, more: &[&str]) -> Command {
+    pub fn class(&self, out: &str, more: &[&str]) -> Command {
         let mut labrun = self.labrun();
         labrun.args(["class", "lab1", "lab2", "--roster", "r.csv", "--uploads", "up", "--out", out, "--labs"]);
         labrun.arg(root().join("labs")).args(more);
@@ -111,7 +111,7 @@ impl Teacher {
     }
 
     /// Every file that a class comes to, but for the journal and the lock.
-    fn outputs(&self, out: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub fn outputs(&self, out: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.path(out)];
         while let Some(folder) = folders.pop() {
@@ -133,11 +133,11 @@ impl Teacher {
     }
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn student<'c>(class: &'c Class, id: &str) -> &'c labrun::class::summary::StudentOfClass {
+pub fn student<'c>(class: &'c Class, id: &str) -> &'c labrun::class::summary::StudentOfClass {
     class.students.iter().find(|student| student.id == id).unwrap()
 }
 

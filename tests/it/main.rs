@@ -8,6 +8,7 @@ mod balance;
 mod browser;
 mod capture;
 mod class;
+mod class_signed;
 mod cli;
 mod dist;
 mod docs;

@@ -2,6 +2,7 @@
 //! reached is tried once more at the end.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -15,14 +16,19 @@ use crate::cli;
 use crate::error::Error;
 use crate::evidence::Evidence;
 use crate::run::Environment;
-use crate::run::class::folder::{EVIDENCE, Folder, sha256};
+use crate::run::class::folder::{EVIDENCE, Folder, SIGNATURE, sha256};
 use crate::run::class::live::Live;
 use crate::run::class::machine::{Sight, Way};
 use crate::run::class::progress::Progress;
 use crate::run::judged::{MAX_EVIDENCE, parse_evidence};
+use crate::run::signed::beside;
+use crate::signature::{self, Signed, Wrong};
 use crate::text::Text;
 use crate::vm::address::Address;
 use crate::vm::ssh::SshOptions;
+
+/// How much of a signature is read: more is none.
+const MAX_SIGNATURE: u64 = 64 << 10;
 
 /// What is wrong with the address of a machine.
 pub fn refuses_address(text: &str) -> Option<String> {
@@ -47,13 +53,15 @@ pub struct Collector<'a> {
 struct Found {
     /// The bytes of the evidence, and what they say.
     evidence: Option<(Vec<u8>, Kept)>,
+    /// The bytes of the signature beside it, if there is one.
+    signature: Option<Vec<u8>>,
     /// Why their work could not be seen.
     trouble: Option<Text>,
 }
 
 impl Found {
     fn nothing(es: impl Into<String>, en: impl Into<String>) -> Found {
-        Found { evidence: None, trouble: Some(Text::new(es, en)) }
+        Found { evidence: None, signature: None, trouble: Some(Text::new(es, en)) }
     }
 }
 
@@ -100,6 +108,11 @@ impl Collector<'_> {
             let sum = found.evidence.as_ref().map(|(bytes, _)| sha256(bytes));
             if let Some((bytes, _)) = &found.evidence {
                 folder.write_lasting(&format!("{}/{EVIDENCE}", entry.id), bytes)?;
+                // What an earlier upload was signed with says nothing of this one.
+                match &found.signature {
+                    Some(signature) => folder.write_lasting(&format!("{}/{SIGNATURE}", entry.id), signature)?,
+                    None => folder.remove(&format!("{}/{SIGNATURE}", entry.id))?,
+                }
             }
             let looked = Looked {
                 student: entry.id.clone(),
@@ -150,13 +163,16 @@ impl Collector<'_> {
     fn handed_in(&self, entry: &Entry, path: &Path) -> Found {
         let bytes = match read_upload(path) {
             Ok(bytes) => bytes,
-            Err(why) => return Found { evidence: None, trouble: Some(why) },
+            Err(why) => return Found { evidence: None, signature: None, trouble: Some(why) },
         };
         let text = String::from_utf8_lossy(&bytes);
         match parse_evidence(&path.display().to_string(), &text) {
-            Ok(kept) => {
+            Ok((evidence, chain)) => {
+                let signature = read_signature(&beside(path));
+                let checked = signature.as_ref().map(|signature| checked(signature, &bytes));
+                let kept = Kept { evidence, chain, signature: checked };
                 let trouble = refuses(&kept, entry, self.rubric);
-                Found { evidence: Some((bytes, kept)), trouble }
+                Found { evidence: Some((bytes, kept)), signature, trouble }
             }
             Err(Error::Format { why, .. }) => Found::nothing(
                 format!("la evidencia entregada no se puede leer ({why})"),
@@ -170,7 +186,8 @@ impl Collector<'_> {
 /// What was seen, as it is kept.
 fn seen_as((evidence, trouble): Sight) -> Found {
     let as_file = |evidence: &Evidence| serde_json::to_string_pretty(evidence).expect("evidence is plain data") + "\n";
-    Found { evidence: evidence.map(|evidence| (as_file(&evidence).into_bytes(), (evidence, Ok(())))), trouble }
+    let kept = |evidence| Kept { evidence, chain: Ok(()), signature: None };
+    Found { evidence: evidence.map(|seen| (as_file(&seen).into_bytes(), kept(seen))), signature: None, trouble }
 }
 
 /// The bytes of what a student has handed in, or why there are none.
@@ -194,6 +211,20 @@ fn read_upload(path: &Path) -> Result<Vec<u8>, Text> {
         ));
     }
     std::fs::read(path).map_err(failed)
+}
+
+/// The beginning of what lies where a signature would; none where no file does.
+fn read_signature(path: &Path) -> Option<Vec<u8>> {
+    let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file());
+    let mut bytes = Vec::new();
+    // What cannot be read is no signature, and is shown as that.
+    let _ = std::fs::File::open(path).ok().filter(|_| is_file)?.take(MAX_SIGNATURE).read_to_end(&mut bytes);
+    Some(bytes)
+}
+
+/// What `signature` came to beside `evidence`.
+pub fn checked(signature: &[u8], evidence: &[u8]) -> Result<Signed, Wrong> {
+    signature::check(&String::from_utf8_lossy(signature), evidence, "")
 }
 
 /// Those who were graded by a file that is another one now.

@@ -17,6 +17,8 @@ const JOURNAL: &str = "journal.jsonl";
 const LOCK: &str = "lock";
 /// A student's evidence, in their folder.
 pub const EVIDENCE: &str = "evidence.json";
+/// The signature that was handed in with it, named as `ssh-keygen` looks for it.
+pub const SIGNATURE: &str = "evidence.json.sig";
 
 /// A folder of a class, held by this process.
 pub struct Folder {
@@ -106,6 +108,15 @@ impl Folder {
             sync_folder(&beside);
         }
         Ok(())
+    }
+
+    /// Removes a file of the folder, if it is there.
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        let path = self.path.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&path)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// The bytes of a file of the folder, if it is there.

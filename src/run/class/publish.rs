@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::class::grade::{Graded, Rubric, grade};
+use crate::class::grade::{Graded, Kept, Rubric, grade};
 use crate::class::record::Looked;
 use crate::class::roster::Entry;
 use crate::class::settled::{self, Override};
@@ -10,7 +10,8 @@ use crate::class::summary::{Class, Part, StudentOfClass, summarize};
 use crate::class::{marks, page};
 use crate::error::Error;
 use crate::render::{FORMATS, Options};
-use crate::run::class::folder::{EVIDENCE, Folder, sha256};
+use crate::run::class::collect::checked;
+use crate::run::class::folder::{EVIDENCE, Folder, SIGNATURE, sha256};
 use crate::run::judged::parse_evidence;
 use crate::run::say;
 use crate::source::Source;
@@ -58,7 +59,10 @@ pub fn graded(
     let evidence = match &looked.evidence {
         Some(_) => {
             let bytes = folder.read(&evidence_of(entry))?.unwrap_or_default();
-            Some(parse_evidence(&evidence_of(entry), &String::from_utf8_lossy(&bytes))?)
+            let (evidence, chain) = parse_evidence(&evidence_of(entry), &String::from_utf8_lossy(&bytes))?;
+            let signature = folder.read(&format!("{}/{SIGNATURE}", entry.id))?;
+            let signature = signature.map(|signature| checked(&signature, &bytes));
+            Some(Kept { evidence, chain, signature })
         }
         None => None,
     };
