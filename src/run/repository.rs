@@ -2,6 +2,7 @@
 
 mod brought_up;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,14 +75,15 @@ pub async fn check_repository(path: &Path, prepared: &Prepared, with: &Bringing<
     match with.sandbox.sandbox {
         Where::ThisMachine => {
             let folder = path.canonicalize().map_err(failed)?.to_string_lossy().into_owned();
-            let site = Site { vm: &grader, folder: &folder, images_from: None, up_timeout };
+            let site = Site { vm: &grader, folder: &folder, images_from: None, up_timeout, begun: Cell::default() };
             let evidence = site.look(&packed, beforehand, enforced, prepared, with).await;
             site.take_down().await;
             evidence
         }
         Where::Rootless => match sandbox(&grader, &packed, with.sandbox).await {
             Ok(sandbox) => {
-                let site = Site { vm: &sandbox, folder: REPOSITORY, images_from: Some(&grader), up_timeout };
+                let images_from: Option<&dyn Vm> = Some(&grader);
+                let site = Site { vm: &sandbox, folder: REPOSITORY, images_from, up_timeout, begun: Cell::default() };
                 let evidence = site.look(&packed, beforehand, enforced, prepared, with).await;
                 sandbox.leave().await;
                 evidence

@@ -181,6 +181,32 @@ fn what_no_lab_needs_is_refused_before_anything_is_run() {
     }
 }
 
+/// Where the machine itself is thrown away nothing stands before it but the policy, and whoever reads along is told.
+#[test]
+fn on_a_machine_that_is_thrown_away_the_policy_stands_alone_and_that_is_said() {
+    for engine in engines().iter().filter(|engine| *engine == "26") {
+        let vm = grader(engine);
+        // The docker client has a folder there once it has built something.
+        bash(&vm, "mkdir -p ~/.docker");
+        // What was there before, called as a repository that is refused calls itself.
+        let there = "services: {web: {image: nginx, volumes: [kept:/kept]}}\nvolumes: {kept: {}}\n";
+        bash(&vm, &format!("mkdir there && printf '{there}' > there/compose.yaml && cd there && docker compose -p privileged up -d"));
+        let before = bash(&vm, STATE);
+        for policy in ["", "--policy warn"] {
+            let run = check(&vm, "lab1", "privileged", &format!("--sandbox this-machine {policy}"));
+            assert!(run.said.contains("BEWARE: the repository is brought up on this very machine"), "{}", run.said);
+            assert!(run.remarks().contains("the repository is not brought up: "), "{}", run.remarks());
+            assert_eq!(run.check("lab1/database/runs").outcome, Outcome::Fail);
+            leaves_the_machine_alone(&vm, &before, &run, "privileged");
+        }
+        let run = check(&vm, "lab2/data lab4/database", "good", "--sandbox this-machine");
+        assert!(run.said.contains("BEWARE: ") && !run.said.contains("without privileges"), "{}", run.said);
+        assert!(run.report.checks().all(|check| check.outcome == Outcome::Pass), "{:#?}", run.report);
+        // The image that it built stays, as on any machine that is thrown away.
+        assert_eq!(bash(&vm, STATE), before);
+    }
+}
+
 #[test]
 fn the_sandbox_holds_when_the_policy_does_not() {
     for engine in engines().iter().filter(|engine| *engine == "26") {

@@ -1,6 +1,7 @@
 //! What is done on the machine where a repository is brought up: its compose file read and judged by the policy, its
 //! images handed over, one command, a look.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -42,6 +43,8 @@ pub struct Site<'a> {
     pub images_from: Option<&'a dyn Vm>,
     /// How long it may take to come up.
     pub up_timeout: Duration,
+    /// Whether bringing it up was begun.
+    pub begun: Cell<bool>,
 }
 
 /// What became of bringing it up.
@@ -128,6 +131,7 @@ impl Site<'_> {
                 return Err(not_at_hand(&missing));
             }
         }
+        self.begun.set(true);
         let up = self.compose(&["up", "-d"], 64 << 10, self.up_timeout).await?;
         outcome.exit_code = exit_code(up.end);
         if up.end == End::Exited(0) {
@@ -138,8 +142,12 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// Removes everything that was brought up.
+    /// Removes everything that was brought up. What was refused is not touched again: it may call itself like what was
+    /// there before.
     pub async fn take_down(&self) {
+        if !self.begun.get() {
+            return;
+        }
         let _ = self.compose(&["down", "--volumes", "--remove-orphans", "-t", "2"], 4096, TO_COME_DOWN).await;
     }
 
