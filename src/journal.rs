@@ -5,9 +5,8 @@
 pub mod last;
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::evidence::{Credit, CreditSource, Facts};
 use crate::memory::Memory;
 use crate::plan::Plan;
+use crate::private;
 use crate::verdict::{Outcome, Report};
 
 /// How much of a journal is read, in bytes; an honest one holds a line for each check ever passed.
@@ -162,9 +162,9 @@ impl Journal {
             return Ok(());
         }
         if let Some(folder) = self.path.parent() {
-            make_folder(folder)?;
+            private::folder(folder)?;
         }
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        let mut file = private::file(&self.path)?;
         // In one piece, so that two runs at once do not mix their lines.
         file.write_all(&text)
     }
@@ -180,11 +180,6 @@ impl Memory for Journal {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), facts.clone());
         let _ = self.append(&[Line::Look { key: key.to_owned(), facts: facts.clone() }]);
     }
-}
-
-/// A folder that is its owner's business.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// One short text for the parameters of a plan, equal exactly for equal parameters.

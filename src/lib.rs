@@ -9,6 +9,7 @@
 // Foundations: words, places, values.
 pub mod error;
 pub mod points;
+pub mod private;
 pub mod source;
 pub mod tame;
 pub mod terminal;

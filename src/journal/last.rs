@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::journal::make_folder;
 use crate::plan::Plan;
+use crate::private;
 use crate::verdict::{CheckResult, LabResult, Report, StepResult};
 
 /// The value of [`Last::format`]; a file of any other is passed over.
@@ -99,7 +99,7 @@ impl Lasts {
         if text.len() > MAX_BYTES {
             return Err(io::Error::other("more than 1 MiB"));
         }
-        make_folder(&self.0)?;
+        private::folder(&self.0)?;
         // Whole or not at all, and for nobody else to read.
         let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
         file.write_all(&text)?;

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures_util::future::select_all;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use crate::error::Error;
 use crate::probe::Stop;
 use crate::run::say;
+
+pub use asked::Signals;
 
 /// Does `work`, unless a signal asks the process to end before that.
 pub async fn unless_interrupted(
@@ -41,40 +40,69 @@ async fn interrupted(stop: &Stop) {
     }
 }
 
-/// The signals that ask the process to end.
-pub struct Signals(Vec<Signal>);
+/// What asks the process to end.
+#[cfg(unix)]
+mod asked {
+    use futures_util::future::select_all;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
 
-impl Signals {
-    /// Those that this process heeds, from now on.
-    pub fn heeded() -> Signals {
-        let mut heeded = vec![SignalKind::interrupt(), SignalKind::terminate()];
-        // What `nohup` made it ignore goes on being ignored.
-        if !hangup_is_ignored() {
-            heeded.push(SignalKind::hangup());
+    /// The signals that ask the process to end.
+    pub struct Signals(Vec<Signal>);
+
+    impl Signals {
+        /// Those that this process heeds, from now on.
+        pub fn heeded() -> Signals {
+            let mut heeded = vec![SignalKind::interrupt(), SignalKind::terminate()];
+            // What `nohup` made it ignore goes on being ignored.
+            if !hangup_is_ignored() {
+                heeded.push(SignalKind::hangup());
+            }
+            Signals(heeded.into_iter().filter_map(|kind| signal(kind).ok()).collect())
         }
-        Signals(heeded.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+
+        /// Waits for one.
+        pub async fn next(&mut self) {
+            if self.0.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            let waits = self.0.iter_mut().map(|signal| {
+                Box::pin(async move {
+                    if signal.recv().await.is_none() {
+                        std::future::pending::<()>().await;
+                    }
+                })
+            });
+            select_all(waits).await;
+        }
     }
 
-    /// Waits for one.
-    pub async fn next(&mut self) {
-        if self.0.is_empty() {
-            std::future::pending::<()>().await;
-        }
-        let waits = self.0.iter_mut().map(|signal| {
-            Box::pin(async move {
-                if signal.recv().await.is_none() {
-                    std::future::pending::<()>().await;
-                }
-            })
-        });
-        select_all(waits).await;
+    /// Whether whoever started this process made it ignore that its terminal goes away (`SigIgn` of proc(5); where
+    /// there is no such file nobody can tell, and it is heeded).
+    fn hangup_is_ignored() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+        mask >> (SignalKind::hangup().as_raw_value() - 1) & 1 == 1
     }
 }
 
-/// Whether whoever started this process made it ignore that its terminal goes away (`SigIgn` of proc(5)).
-fn hangup_is_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    mask >> (SignalKind::hangup().as_raw_value() - 1) & 1 == 1
+/// What asks the process to end, where there are no signals: Ctrl-C.
+#[cfg(not(unix))]
+mod asked {
+    /// Ctrl-C at the terminal.
+    pub struct Signals;
+
+    impl Signals {
+        /// What this process heeds, from now on.
+        pub fn heeded() -> Signals {
+            Signals
+        }
+
+        /// Waits for it.
+        pub async fn next(&mut self) {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::selftest::outside::Door;
-use crate::vm::local::process;
+use crate::vm::process::{self, in_a_group};
 use crate::vm::{Command, End, Output};
 use crate::worlds::User;
 
@@ -88,15 +88,16 @@ impl Machine<'_> {
     /// Starts a machine and puts labrun into it, or says why that failed.
     pub async fn start<'k>(maker: &Maker, kit: &'k Kit) -> Result<Machine<'k>, String> {
         let (program, args) = maker.argv.split_first().expect("a maker has a program");
-        let mut holder = tokio::process::Command::new(program)
+        let mut holder = tokio::process::Command::new(program);
+        // What the terminal sends is for labrun, which closes the lifeline.
+        in_a_group(&mut holder);
+        let mut holder = holder
             .args(args)
             .env_clear()
             .envs(kit.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // What the terminal sends is for labrun, which closes the lifeline.
-            .process_group(0)
             .spawn()
             .map_err(|error| format!("`{program}` cannot be started: {error}"))?;
         let lifeline = holder.stdin.take();

@@ -1,13 +1,12 @@
 //! One TCP connection out of several attempts. A network that loses packets now and then must not look like one that
 //! lets nothing through, and a claim that something is cut off must not take longer than it needs to be sure.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -115,18 +114,33 @@ fn no_name(error: &io::Error) -> DialError {
 
 /// What the system says of a connection that did not come about.
 pub fn not_connected(error: &io::Error) -> DialError {
-    match Errno::from_io_error(error) {
-        Some(Errno::CONNREFUSED | Errno::CONNRESET) => DialError::Refused,
-        Some(Errno::TIMEDOUT) => DialError::TimedOut,
-        Some(Errno::HOSTUNREACH | Errno::NETUNREACH) => DialError::Unreachable,
-        Some(Errno::ACCESS | Errno::PERM) => DialError::Denied,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::ADDRNOTAVAIL) => DialError::Limit(error.to_string()),
+    match error.kind() {
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => DialError::Refused,
+        ErrorKind::TimedOut => DialError::TimedOut,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => DialError::Unreachable,
+        ErrorKind::PermissionDenied => DialError::Denied,
+        ErrorKind::AddrNotAvailable => DialError::Limit(error.to_string()),
+        _ if is_own_limit(error) => DialError::Limit(error.to_string()),
         _ => DialError::PathLost(error.to_string()),
     }
 }
 
+/// Whether this process, or the system it runs on, has as many connections as it may have.
+#[cfg(unix)]
+fn is_own_limit(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS))
+}
+
+/// The same by the numbers of Windows' sockets: WSAEMFILE and WSAENOBUFS.
+#[cfg(not(unix))]
+fn is_own_limit(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(10024 | 10055))
+}
+
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
     use tokio::net::TcpListener;
 
     use super::*;

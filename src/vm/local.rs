@@ -1,7 +1,6 @@
 //! The machine labrun runs on. Knows no environment but what it is given.
 
 mod files;
-pub mod process;
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,7 +21,9 @@ use crate::vm::connect::{Pace, connect_to};
 use crate::vm::docker::{self, SOCKET};
 use crate::vm::helper::{self, Helpers, Role};
 use crate::vm::inside::{self, Attempt, NotEntered, Target};
-use crate::vm::{ByteStream, Command, Dial, DialError, Dialled, FileError, FileStat, FileText, Output, Place, Vm};
+use crate::vm::{
+    ByteStream, Command, Dial, DialError, Dialled, FileError, FileStat, FileText, Output, Place, Vm, process,
+};
 
 /// The machine labrun runs on.
 pub struct Local {

@@ -7,8 +7,10 @@ pub mod connect;
 mod docker;
 pub mod helper;
 mod inside;
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
 pub mod local;
 mod names;
+pub mod process;
 pub mod sandbox;
 pub mod ssh;
 pub mod unreached;

@@ -13,6 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Foundations.
     ("error", &["source", "verdict"]),
     ("points", &[]),
+    ("private", &[]),
     ("source", &[]),
     ("tame", &[]),
     ("terminal/", &["tame", "terminal"]),
@@ -123,7 +124,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Testing labs.
     ("selftest", &["plan", "render", "selftest", "text", "verdict", "vm", "worlds"]),
     // The edge.
-    ("journal", &["evidence", "journal", "memory", "plan", "verdict"]),
+    ("journal", &["evidence", "memory", "plan", "private", "verdict"]),
     ("cli", &["class", "cli", "library", "plan", "render", "schema", "student", "text", "vm"]),
     (
         "run/repository",
@@ -149,6 +150,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "observe",
             "plan",
             "points",
+            "private",
             "probe",
             "reference",
             "render",
@@ -180,12 +182,12 @@ struct Reserved {
 const RESERVED: &[Reserved] = &[
     Reserved {
         words: &["std::fs", "tokio::fs", "File::open", "File::create", "OpenOptions"],
-        only_in: &["run", "main.rs", "library.rs", "journal", "vm/", "selftest/outside.rs"],
+        only_in: &["run", "main.rs", "library.rs", "journal", "private.rs", "vm/", "selftest/outside.rs"],
         because: "files are touched at the edge only",
     },
     Reserved {
         words: &["std::net", "std::os", "rustix"],
-        only_in: &["vm/", "engine", "probe/", "journal", "run/class/folder.rs"],
+        only_in: &["vm/", "engine", "probe/", "private.rs"],
         because: "only looking touches the machine",
     },
     Reserved {

@@ -31,5 +31,6 @@ mod selftest;
 mod ssh;
 mod student_vm;
 mod submit;
+mod systems;
 mod vantages;
 mod watch;

@@ -190,7 +190,12 @@ fn on_a_machine_that_is_thrown_away_the_policy_stands_alone_and_that_is_said() {
         bash(&vm, "mkdir -p ~/.docker");
         // What was there before, called as a repository that is refused calls itself.
         let there = "services: {web: {image: nginx, volumes: [kept:/kept]}}\nvolumes: {kept: {}}\n";
-        bash(&vm, &format!("mkdir there && printf '{there}' > there/compose.yaml && cd there && docker compose -p privileged up -d"));
+        bash(
+            &vm,
+            &format!(
+                "mkdir there && printf '{there}' > there/compose.yaml && cd there && docker compose -p privileged up -d"
+            ),
+        );
         let before = bash(&vm, STATE);
         for policy in ["", "--policy warn"] {
             let run = check(&vm, "lab1", "privileged", &format!("--sandbox this-machine {policy}"));

@@ -1,15 +1,15 @@
 //! The folder of a class on the disk: one run in it at a time, a journal that is only ever appended to, and files that
 //! are there as a whole or not at all, whenever the process or the machine ends.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::class::record::{Line, State};
 use crate::error::Error;
+use crate::private;
 
 /// The journal's name.
 const JOURNAL: &str = "journal.jsonl";
@@ -33,7 +33,7 @@ pub struct Folder {
 impl Folder {
     /// Takes hold of the folder `path`, which is made if it is not there: for nobody's eyes but its owner's.
     pub fn open(path: &Path) -> Result<Folder, Error> {
-        make_private(path).map_err(failed(path))?;
+        private::folder(path).map_err(failed(path))?;
         let lock =
             OpenOptions::new().create(true).append(true).open(path.join(LOCK)).map_err(failed(&path.join(LOCK)))?;
         match lock.try_lock() {
@@ -91,7 +91,7 @@ impl Folder {
         let path = self.path.join(name);
         let beside = path.parent().unwrap_or(&self.path).to_owned();
         if !beside.is_dir() {
-            make_private(&beside).map_err(failed(&beside))?;
+            private::folder(&beside).map_err(failed(&beside))?;
             sync_folder(&self.path);
         }
         // One run at a time holds the folder, so the name of what is not whole yet needs no chance in it.
@@ -144,11 +144,6 @@ fn refuse_others(path: &Path) -> Result<(), Error> {
             Err(Error::Usage(what))
         }
     }
-}
-
-/// Makes a folder that is not there. One that is keeps the mode its owner gave it.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// What a rename or a new file in it needs to be there after a loss of power. Not every file system can.

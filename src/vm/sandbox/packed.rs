@@ -1,12 +1,9 @@
 //! A folder packed to be handed to a sandbox: bounded, and no symbolic link in it is followed.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::OFlags;
 
 /// How much of a repository is taken, in bytes.
 const BYTES: u64 = 64 << 20;
@@ -109,7 +106,7 @@ impl Packing {
         let meta = std::fs::symlink_metadata(path)?;
         let mut header = tar::Header::new_gnu();
         header.set_mtime(0);
-        header.set_mode(meta.permissions().mode() & 0o777);
+        header.set_mode(mode(&meta));
         header.set_size(0);
         if meta.is_dir() {
             header.set_entry_type(tar::EntryType::Directory);
@@ -129,8 +126,7 @@ impl Packing {
     }
 
     fn file(&mut self, path: &Path, there: &str, mut header: tar::Header) -> Result<(), NotPacked> {
-        let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
-        let file: File = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+        let file = opened(path)?;
         let size = file.metadata()?.len();
         if self.archive.get_ref().len() as u64 + size > BYTES {
             return Err(NotPacked::TooMuch("64 MiB"));
@@ -146,6 +142,34 @@ impl Packing {
         self.packed.files.insert(there.to_owned(), (start, start + bytes.len()));
         Ok(())
     }
+}
+
+/// Opens a file that may be something else by now: no link is followed, and no pipe is waited for.
+#[cfg(unix)]
+fn opened(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
+    std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// Where that cannot be promised, nothing is opened.
+#[cfg(not(unix))]
+fn opened(_: &Path) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Who may do what with a file.
+#[cfg(unix)]
+fn mode(about: &Metadata) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o777
+}
+
+/// What a file is given where it has no modes.
+#[cfg(not(unix))]
+fn mode(about: &Metadata) -> u32 {
+    if about.is_dir() { 0o755 } else { 0o644 }
 }
 
 /// Whether the link at `path` leads out of the folder that `links` are all the links of.

@@ -6,12 +6,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::compat::{FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use yamux::{Connection, Mode};
 
-use crate::vm::docker::SOCKET;
 use crate::vm::helper::config;
 use crate::vm::local::Local;
 use crate::vm::sandbox::wire::{Ask, Reply, receive, send};
@@ -59,7 +58,7 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'stat
             Dial { namespace, outcome: Err(error) } => (Reply::NotDialled(namespace, error), Vec::new()),
         },
         Ask::Engine => {
-            let mut engine = UnixStream::connect(SOCKET).await?;
+            let mut engine = engine().await?;
             send(&mut stream, &Reply::Done, &[]).await?;
             copy_bidirectional(&mut stream, &mut engine).await?;
             return Ok(());
@@ -75,6 +74,18 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'stat
     };
     send(&mut stream, &reply, &bytes).await?;
     stream.shutdown().await
+}
+
+/// The engine of the machine that this is: a sandbox is always a Linux.
+#[cfg(unix)]
+async fn engine() -> io::Result<tokio::net::UnixStream> {
+    tokio::net::UnixStream::connect(crate::vm::docker::SOCKET).await
+}
+
+/// Elsewhere nothing is a sandbox.
+#[cfg(not(unix))]
+async fn engine() -> io::Result<tokio::io::DuplexStream> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// What is asked and answered in one message each.

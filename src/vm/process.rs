@@ -1,17 +1,22 @@
 //! A command's processes: started in a group of their own, read within bounds, and none of them left behind.
 
+#[cfg_attr(unix, path = "process/unix.rs")]
+#[cfg_attr(not(unix), path = "process/elsewhere.rs")]
+mod group;
+
 use std::io::ErrorKind;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use crate::evidence::{Cause, Unobserved};
 use crate::vm::{Command, End, Output};
+
+use group::Group;
+
+pub use group::in_a_group;
 
 /// How much a command may print beyond what is kept before nobody reads on and it is left waiting.
 const MAX_DISCARDED: usize = 16 << 20;
@@ -27,7 +32,9 @@ pub async fn run(command: &Command, env: &[(String, String)], patience: Duration
         Ok(Output { end, stdout: Vec::new(), stderr, stdout_cut: false, stderr_cut: false })
     };
     let Some((program, args)) = command.argv.split_first() else { return ends(End::NotFound, "") };
-    let mut child = match tokio::process::Command::new(program)
+    let mut begun = tokio::process::Command::new(program);
+    in_a_group(&mut begun);
+    let mut child = match begun
         .args(args)
         .env_clear()
         .envs(env.iter().map(|(name, value)| (name, value)))
@@ -35,14 +42,13 @@ pub async fn run(command: &Command, env: &[(String, String)], patience: Duration
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .kill_on_drop(true)
         .spawn()
     {
         Ok(child) => child,
         Err(error) if error.kind() == ErrorKind::NotFound => return ends(End::NotFound, ""),
         // As a shell does: the program is there, and running it is what fails.
-        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::ACCESS | Errno::NOEXEC | Errno::ISDIR)) => {
+        Err(error) if group::is_no_program(&error) => {
             return ends(End::Exited(126), &error.to_string());
         }
         Err(error) => {
@@ -53,7 +59,7 @@ pub async fn run(command: &Command, env: &[(String, String)], patience: Duration
             ));
         }
     };
-    let group = Group(child.id().and_then(|id| Pid::from_raw(id as i32)));
+    let group = Group::of(&child);
     let (mut stdout, mut stderr) = (Kept::default(), Kept::default());
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let ended = {
@@ -91,18 +97,6 @@ pub async fn run(command: &Command, env: &[(String, String)], patience: Duration
     Ok(Output { end, stdout: stdout.bytes, stderr: stderr.bytes, stdout_cut: stdout.cut, stderr_cut: stderr.cut })
 }
 
-/// A command's processes, which do not outlive it. Also when labrun stops waiting for them.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // An error says that none of them is left.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-}
-
 /// What is kept of one pipe.
 #[derive(Default)]
 struct Kept {
@@ -131,7 +125,7 @@ impl Kept {
 }
 
 fn how(status: ExitStatus) -> End {
-    match (status.code(), status.signal()) {
+    match (status.code(), group::signal(status)) {
         (Some(code), _) => End::Exited(code),
         (None, signal) => End::Killed(signal.unwrap_or_default()),
     }
