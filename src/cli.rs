@@ -9,6 +9,7 @@ mod machine;
 mod repository;
 mod verify;
 mod watch;
+mod work;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use machine::{MachineArgs, SshArgs};
 pub use repository::{Policy, SandboxArgs, Where};
 pub use verify::Verify;
 pub use watch::Watch;
+pub use work::WorkArgs;
 
 /// Runs hands-on infrastructure labs and grades them: facts in, verdict out.
 #[derive(Debug, Parser)]
@@ -108,21 +110,9 @@ pub enum Command {
 /// `labrun check`
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Labs or steps of them, such as `lab1` or `lab2/data`; `course` for all of them; a path to a lab file works too.
-    #[arg(required = true, value_name = "LAB[/STEP]")]
-    pub targets: Vec<String>,
-    /// Set a parameter of the labs.
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
-    pub settings: Vec<(String, String)>,
-    /// The student's answers and choices; by default `./labrun.yaml`, else `~/labrun.yaml`, if there is one.
-    #[arg(long, value_name = "FILE")]
-    pub answers: Option<PathBuf>,
-    /// Who is graded, whatever their own file says.
-    #[arg(long, value_name = "ID", value_parser = id_of_student)]
-    pub student: Option<String>,
-    /// Make parameters of the student's id, where a lab has such and whatever the course says.
-    #[arg(long)]
-    pub personal: bool,
+    /// What is looked at, and whose work it is.
+    #[command(flatten)]
+    pub work: WorkArgs,
     /// Also record everything that was observed in this file; `submit` always does, in `submission.json` unless told.
     #[arg(long, visible_alias = "out", value_name = "FILE")]
     pub evidence: Option<PathBuf>,

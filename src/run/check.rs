@@ -40,20 +40,20 @@ pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Resul
         return Err(Error::Usage("--sign signs evidence: say with `--evidence FILE` where that goes".to_owned()));
     }
     let key = args.sign.as_deref().map(read_key).transpose()?;
-    let settings: Settings = args.settings.into_iter().collect();
+    let settings: Settings = args.work.settings.into_iter().collect();
     let lang = args.report.lang.unwrap_or(environment.lang);
     let bar = bar::line(lang);
     let ssh = at_terminal(ssh_options(&args.machine.ssh, environment), &bar, lang);
     let vm = open(&args.machine.vm, &ssh, environment);
     let is_here = args.machine.vm == Address::Local && args.repo.is_none();
-    let mut student = match (&args.repo, &args.answers) {
+    let mut student = match (&args.repo, &args.work.answers) {
         (Some(repo), None) => repository::student(repo)?,
         // What a student hands in lies where they work.
         (None, None) if !is_here => handed_in::read_on(&*vm).await,
         (_, answers) => handed_in::read(answers.as_deref(), environment.home.as_deref())?,
     };
-    student.id = args.student.or(student.id);
-    let asked = Asked { targets: &args.targets, settings: &settings, personal: args.personal };
+    student.id = args.work.student.or(student.id);
+    let asked = Asked { targets: &args.work.targets, settings: &settings, personal: args.work.personal };
     let mut prepared = prepare(&library, &asked, student)?;
     prepared.brief.challenge = args.challenge;
     for remark in &prepared.brief.student.remarks {

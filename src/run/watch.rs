@@ -51,7 +51,7 @@ pub async fn watch(args: Watch, environment: &Environment) -> Result<ExitCode, E
     };
     check_folders([&args.report.output, &None])?;
     check_format(&args.report, environment)?;
-    let settings: Settings = args.settings.iter().cloned().collect();
+    let settings: Settings = args.work.settings.iter().cloned().collect();
     let lang = args.report.lang.unwrap_or(environment.lang);
     let ssh = at_terminal(ssh_options(&args.machine.ssh, environment), &ProgressBar::hidden(), lang);
     let reach = || open(&args.machine.vm, &ssh, environment);
@@ -75,8 +75,8 @@ pub async fn watch(args: Watch, environment: &Environment) -> Result<ExitCode, E
     let consent = Consent { to: &[], refused: None, stop: &stop, say: &say_text };
 
     let last = loop {
-        let asked = Asked { targets: &args.targets, settings: &settings, personal: args.personal };
-        let known = Student { id: args.student.clone().or_else(|| student.id.clone()), ..student.clone() };
+        let asked = Asked { targets: &args.work.targets, settings: &settings, personal: args.work.personal };
+        let known = Student { id: args.work.student.clone().or_else(|| student.id.clone()), ..student.clone() };
         let prepared = prepare(&library, &asked, known)?;
         let mut live = Live::new(&prepared.plans, &prepared.brief, &memory, vm.has_outside());
         let journal = journal.as_ref();
@@ -152,7 +152,7 @@ impl HandedIn<'_> {
     }
 
     async fn read(&self, vm: &dyn Vm) -> Result<Student, Error> {
-        match &self.args.answers {
+        match &self.args.work.answers {
             None if !self.is_here() => Ok(handed_in::read_on(vm).await),
             answers => handed_in::read(answers.as_deref(), self.home),
         }
