@@ -281,7 +281,10 @@ fn of_junit(report: &Report) -> Told {
     // The suites say so too.
     let add = |name: &str| root.children().filter_map(|suite| property(suite, name)).sum::<u32>();
     assert_eq!((add("earned"), add("bonus"), add("earned") + add("lost")), (told.earned, told.bonus, told.most));
-    assert_eq!(add("undetermined"), report.points.undetermined.hundredths());
+    let Score { undetermined, deferred, possible, .. } = report.points;
+    for (name, points) in [("undetermined", undetermined), ("deferred", deferred), ("possible", possible)] {
+        assert_eq!(add(name), points.hundredths(), "{name}");
+    }
     told
 }
 
