@@ -9,6 +9,7 @@ use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use futures_util::future::BoxFuture;
 use hyper::body::{Body, Incoming};
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderValue, UPGRADE};
 use hyper::{Request, Response};
@@ -36,11 +37,8 @@ pub type Connect = Arc<dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn ByteStr
 /// A client of the engine that `connect` leads to, which people know by `place`; its API version negotiated.
 pub async fn client(place: &str, connect: Connect) -> Result<Docker, Unobserved> {
     let transport = move |request: BollardRequest| {
-        let connected = connect();
-        async move {
-            let is_passed_on = is_passed_on(&request);
-            Conversation::over(connected.await?, is_passed_on).await?.ask(request).await
-        }
+        let connect = connect.clone();
+        async move { Ok(ask_anew(&connect, request).await?.1) }
     };
     negotiated(place, transport).await
 }
@@ -61,11 +59,16 @@ pub async fn client_that_keeps(place: &str, connect: Connect) -> Result<Docker, 
                 let at = kept.iter().position(|conversation| conversation.sender.is_ready());
                 at.filter(|_| is_kept).map(|at| kept.swap_remove(at))
             };
-            let mut conversation = match ready {
-                Some(conversation) => conversation,
-                None => Conversation::over(connect().await?, is_passed_on).await?,
+            let (conversation, answer) = match ready {
+                None => ask_anew(&connect, request).await?,
+                Some(mut conversation) => match conversation.ask(request).await {
+                    Ok(answer) => (conversation, answer),
+                    Err(mut lost) => match lost.take_message() {
+                        Some(request) => ask_anew(&connect, request).await?,
+                        None => return Err(lost.into_error().into()),
+                    },
+                },
             };
-            let answer = conversation.ask(request).await?;
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             if is_kept && kept.len() < KEPT {
                 kept.push(conversation);
@@ -74,6 +77,23 @@ pub async fn client_that_keeps(place: &str, connect: Connect) -> Result<Docker, 
         }
     };
     negotiated(place, transport).await
+}
+
+/// Asks over a connection of its own. One that was closed before anything was asked is no answer: it is asked once more.
+async fn ask_anew<B>(connect: &Connect, request: Request<B>) -> Result<(Conversation<B>, Response<Incoming>), Error>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let is_passed_on = is_passed_on(&request);
+    let mut conversation = Conversation::over(connect().await?, is_passed_on).await?;
+    let mut lost = match conversation.ask(request).await {
+        Ok(answer) => return Ok((conversation, answer)),
+        Err(lost) => lost,
+    };
+    let Some(request) = lost.take_message() else { return Err(lost.into_error().into()) };
+    let mut conversation = Conversation::over(connect().await?, is_passed_on).await?;
+    let answer = conversation.ask(request).await.map_err(TrySendError::into_error)?;
+    Ok((conversation, answer))
 }
 
 async fn negotiated<F>(
@@ -133,14 +153,15 @@ where
         Ok(Conversation { sender, meter })
     }
 
-    async fn ask(&mut self, request: Request<B>) -> Result<Response<Incoming>, Error> {
+    /// Asks; a request that was never sent is given back.
+    async fn ask(&mut self, request: Request<B>) -> Result<Response<Incoming>, TrySendError<Request<B>>> {
         let (mut parts, body) = request.into_parts();
         if let Some(path) = parts.uri.path_and_query() {
             parts.uri = path.clone().into();
         }
         parts.headers.insert(HOST, HeaderValue::from_static("docker"));
         self.meter.renew();
-        Ok(self.sender.send_request(Request::from_parts(parts, body)).await?)
+        self.sender.try_send_request(Request::from_parts(parts, body)).await
     }
 }
 
@@ -153,4 +174,44 @@ fn parsed(json: &[u8]) -> u64 {
         _ => 0,
     };
     json.iter().map(cost).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    /// Tells its version to whoever asks anything.
+    async fn engine(mut stream: DuplexStream) {
+        let mut asked = [0; 4096];
+        while stream.read(&mut asked).await.is_ok_and(|n| n > 0) {
+            let version = r#"{"Version": "26.1.5", "ApiVersion": "1.45"}"#;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                version.len()
+            );
+            let _ = stream.write_all(format!("{head}{version}").as_bytes()).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_closes_before_anything_is_asked_is_made_once_more() {
+        for (closed, is_heard) in [(0, true), (1, true), (2, false)] {
+            let made = Arc::new(AtomicUsize::new(0));
+            let connect = move || {
+                let (near, far) = duplex(1 << 16);
+                match made.fetch_add(1, Ordering::SeqCst) < closed {
+                    true => drop(far),
+                    false => drop(tokio::spawn(engine(far))),
+                }
+                async move { Ok(Box::new(near) as Box<dyn ByteStream>) }.boxed()
+            };
+            let connect: Connect = Arc::new(connect);
+            assert_eq!(client("x", connect.clone()).await.is_ok(), is_heard, "{closed}");
+        }
+    }
 }
