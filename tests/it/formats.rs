@@ -343,7 +343,10 @@ fn of_people(format: &str, report: &Report) -> Told {
             let lines = written.lines().skip_while(|line| !line.starts_with("Total  "));
             let lines = lines.enumerate().take_while(|(at, line)| *at == 0 || line.starts_with("       "));
             let words: Vec<&str> = lines.flat_map(|(_, line)| line.split_whitespace()).skip(1).collect();
-            (total(&words.join(" ")), count(&|line| line.starts_with("  ? unknown ")))
+            (
+                total(&words.join(" ")),
+                count(&|line| line.trim_end() == "  ? unknown" || line.starts_with("  ? unknown ")),
+            )
         }
         "markdown" => {
             let head = written.lines().next().and_then(|line| line.splitn(3, ' ').nth(2)).unwrap();
