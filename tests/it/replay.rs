@@ -62,6 +62,8 @@ const CASES: &[(&str, i32, &str)] = &[
     ("missed-bonus", 0, "pass fail"),
     ("missing-observation", 4, "pass unknown"),
     ("hint-by-when", 1, "fail pass"),
+    // A doubt speaks where a check would fail, and nowhere else.
+    ("doubted", 1, "unknown fail pass"),
     // What was seen to hold stays: by the grader's word, and by the machine's own only if the course counts it.
     ("credited", 1, "pass deferred pass blocked"),
     ("credited-counts", 1, "pass pass pass blocked"),

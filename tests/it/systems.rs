@@ -1,6 +1,5 @@
 //! What only some systems have is told apart in the source: a machine is reached over SSH from any computer, and the one
-//! labrun runs on is looked into where that is a Linux. Nothing here compiles for another system, so the gates are
-//! what is tested; tests/systems/check compiles for others where that can be done.
+//! labrun runs on is looked into where that is a Linux. CI compiles for no other system, so the gates are what is tested.
 
 use std::path::Path;
 
