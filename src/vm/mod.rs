@@ -9,6 +9,7 @@ pub mod helper;
 mod inside;
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
 pub mod local;
+#[cfg(target_os = "linux")]
 mod names;
 pub mod process;
 pub mod sandbox;

@@ -134,7 +134,7 @@ fn numbers(printed: &Printed, mark: &str) -> BTreeMap<u16, u32> {
     for line in printed.out.split(|byte| *byte == b'\n').chain(printed.err.split(|byte| *byte == b'\n')) {
         let mut here: Vec<u16> = nonce
             .captures_iter(line)
-            .filter_map(|found| std::str::from_utf8(found.get(1)?.as_bytes()).ok()?.parse().ok())
+            .filter_map(|found| std::str::from_utf8(found.get(1)?.as_bytes()).ok()?.parse::<u16>().ok())
             .collect();
         here.sort_unstable();
         here.dedup();
