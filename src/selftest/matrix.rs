@@ -1,5 +1,5 @@
-//! A self-test for people: per lab a matrix of worlds and checks, then what came out otherwise than expected, and what
-//! the worlds leave untested.
+//! A self-test for people: per lab a matrix of worlds and checks and what the worlds leave untested, then of all labs
+//! what came out otherwise than expected.
 
 use std::fmt::Write;
 
@@ -24,9 +24,12 @@ pub fn render(selftest: &Selftest, lang: Lang) -> String {
         for lab in &file.labs {
             matrix(&mut out, file, lab, selftest.machines.len());
         }
-        differences(&mut out, file, lang);
         untested(&mut out, file);
         skipped(&mut out, file, lang);
+    }
+    // Last, where whoever has only the end of a long log still sees them.
+    for file in &selftest.files {
+        differences(&mut out, file, lang);
     }
     let plays = || selftest.files.iter().flat_map(|file| &file.plays).filter(|play| play.skipped.is_none());
     let (all, wrong) = (plays().count(), plays().filter(|play| !play.is_sound()).count());
