@@ -29,6 +29,8 @@ pub enum What {
     Machine,
     /// The number given to a PostgreSQL's data when it was initialized.
     Database,
+    /// The UUID given to a site when it was installed.
+    Site,
     /// The id that Docker gave a container or a network.
     DockerId,
     /// A personal parameter of somebody else.
@@ -42,6 +44,7 @@ impl What {
             What::Run => Text::new("la misma corrida de labrun", "the same run of labrun"),
             What::Machine => Text::new("la misma máquina", "the same machine"),
             What::Database => Text::new("los mismos datos de PostgreSQL", "the same PostgreSQL data"),
+            What::Site => Text::new("el mismo sitio instalado", "the same installed site"),
             What::DockerId => {
                 Text::new("el mismo contenedor o la misma red de Docker", "the same Docker container or network")
             }
@@ -63,6 +66,9 @@ pub struct Copies {
 
 /// The facts that are drawn at random, by name.
 const FACTS: &[(&str, What)] = &[("system_identifier", What::Database), ("id", What::DockerId)];
+
+/// The column that holds the UUIDs of sites where a lab asks a database for them.
+const SITE: &str = "site_uuid";
 
 /// How many signs of one student are looked at, and how long one is.
 const MANY: usize = 200;
@@ -96,12 +102,23 @@ pub fn signs(evidence: &Evidence) -> BTreeSet<Sign> {
 }
 
 fn of_facts(facts: &Facts) -> impl Iterator<Item = Sign> {
-    FACTS.iter().filter_map(|(name, what)| {
-        let value = facts.get(*name).and_then(Value::as_str).filter(|value| value.len() <= LONG)?;
+    let named = FACTS.iter().filter_map(|(name, what)| Some((*what, facts.get(*name)?.as_str()?)));
+    let rows = facts.get("rows").and_then(Value::as_array).into_iter().flatten();
+    let sites = rows.filter_map(|row| Some((What::Site, row.get(SITE)?.as_str()?)));
+    let drawn = |(what, value): &(What, &str)| match what {
         // Other things called `id` are no more than names.
-        let drawn = *what != What::DockerId || value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        drawn.then(|| Sign { what: *what, value: value.to_owned() })
-    })
+        What::DockerId => value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        What::Site => is_uuid(value),
+        _ => value.len() <= LONG,
+    };
+    named.chain(sites).filter(drawn).map(|(what, value)| Sign { what, value: value.to_owned() })
+}
+
+/// Whether it is written as RFC 9562 says, section 4: 8-4-4-4-12 hexadecimal digits.
+fn is_uuid(value: &str) -> bool {
+    let groups: Vec<&str> = value.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.concat().bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What a class has to be asked about copies for.
@@ -205,6 +222,20 @@ mod tests {
             ]),
             []
         );
+    }
+
+    #[test]
+    fn a_site_is_known_by_its_uuid_and_by_nothing_else_in_its_column() {
+        let of = |uuid: Value, nonce: &str| {
+            let rows = serde_json::json!([{"table": "public.config", "site_uuid": null}, {"site_uuid": uuid}, "odd"]);
+            evidence(serde_json::json!({"rows": rows}), nonce)
+        };
+        let uuid = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        let all = [("ana", of(uuid.into(), "n1")), ("bea", of(Value::Null, "n2")), ("leo", of(uuid.into(), "n3"))];
+        assert_eq!(found(&all), [(What::Site, vec!["ana".to_owned(), "leo".to_owned()])]);
+        for no_uuid in ["drupal", "", "0f8fad5b-d9cb-469f-a165-70867728950", "0f8fad5bd-9cb-469f-a165-70867728950e"] {
+            assert_eq!(found(&[("ana", of(no_uuid.into(), "n1")), ("leo", of(no_uuid.into(), "n3"))]), []);
+        }
     }
 
     #[test]

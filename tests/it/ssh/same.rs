@@ -1,8 +1,10 @@
 //! The same lab on the same machine: the report made there and the one made over SSH are one and the same.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use labrun::evidence::Facts;
 use labrun::library::{Library, read_source};
 use labrun::verdict::Report;
 use labrun::worlds;
@@ -50,7 +52,7 @@ fn the_whole_course_looks_the_same_over_ssh() {
     let (_, journey) = worlds::load(&source, library.labs(), library.checks()).unwrap();
     let visited = Visited::start(&engine);
     let labs = ["lab1", "lab2", "lab3", "lab4", "lab5", "lab6", "lab7"];
-    let mut played = 0;
+    let (mut played, mut sites) = (0, BTreeSet::new());
     for act in &journey.worlds[0].acts {
         let done = visited.vm.bash(&format!("{}\n{}", journey.prelude, act.script));
         assert!(done.status.success(), "{}", text(&done.stderr));
@@ -58,9 +60,18 @@ fn the_whole_course_looks_the_same_over_ssh() {
         // What only an outside tells is told.
         let judged = |address: &str| over.checks().any(|check| check.address == address && check.deferred.is_none());
         assert!(judged("lab1/ssh/answers") && judged("lab3/closed/database"));
+        sites.extend(over.checks().flat_map(|check| &check.sights).flat_map(|sight| &sight.facts).flat_map(uuids));
         played += 1;
     }
     assert!(played >= 7, "{played}");
+    // What tells copies of a site: lab4 asks for it, and the site stayed one and the same.
+    assert_eq!(sites.len(), 1, "{sites:?}");
+}
+
+/// The UUIDs of sites among facts.
+fn uuids(facts: &Facts) -> Vec<String> {
+    let rows = facts.get("rows").and_then(|rows| rows.as_array()).into_iter().flatten();
+    rows.filter_map(|row| Some(row.get("site_uuid")?.as_str()?.to_owned())).collect()
 }
 
 /// What probes see of `/proc`, of files and of programs, by the tests' own labs.
