@@ -34,6 +34,8 @@ pub struct Hop {
     pub known_hosts: Vec<PathBuf>,
     /// Private keys to try.
     pub identities: Vec<PathBuf>,
+    /// Certificates of keys, beside those that lie beside the keys.
+    pub certificates: Vec<PathBuf>,
     /// The agent's socket.
     pub agent: Option<PathBuf>,
 }
@@ -68,6 +70,7 @@ pub async fn route(
     if let Some(last) = way.last_mut() {
         if !options.identities.is_empty() {
             last.identities.clone_from(&options.identities);
+            last.certificates.clear();
             last.agent = None;
         }
         if options.password_file.is_some() && options.identities.is_empty() {
@@ -140,6 +143,7 @@ impl<'t> Said<'t> {
             [] => ["id_ed25519", "id_ecdsa", "id_rsa"].map(|name| home(&format!("~/.ssh/{name}"))).to_vec(),
             files => files.iter().map(|file| home(file)).collect(),
         };
+        let certificates = self.all("certificatefile").iter().map(|file| home(file)).collect();
         // A path of the configuration's own; `SSH_AUTH_SOCK` and `$NAME` speak of the environment.
         let own = self.one("identityagent").filter(|agent| agent.starts_with(['/', '~']));
         let refused = self.all("identityagent").first() == Some(&"none") || self.one("identitiesonly") == Some("yes");
@@ -153,6 +157,7 @@ impl<'t> Said<'t> {
             known_as: self.one("hostkeyalias").unwrap_or(name).to_owned(),
             known_hosts,
             identities,
+            certificates,
             agent: own.map(home).or_else(|| options.agent.clone()).filter(|_| !refused),
         }
     }
@@ -216,6 +221,7 @@ port 2222
 identitiesonly no
 identityfile ~/.ssh/id_ed25519
 identityfile /keys/course
+certificatefile ~/.ssh/course-cert.pub
 userknownhostsfile ~/.ssh/known_hosts ~/.ssh/known_hosts2
 globalknownhostsfile /etc/ssh/ssh_known_hosts
 proxyjump gw,ana@[::1]:2200
@@ -231,6 +237,7 @@ identityagent SSH_AUTH_SOCK
         let hop = Said::parse(SAID).hop(None, "vm", None, &options());
         assert_eq!((hop.host.as_str(), hop.port, hop.user.as_str()), ("10.0.0.7", 2222, "linux-user"));
         assert_eq!(hop.identities, ["/home/t/.ssh/id_ed25519", "/keys/course"].map(PathBuf::from));
+        assert_eq!(hop.certificates, [PathBuf::from("/home/t/.ssh/course-cert.pub")]);
         assert_eq!(hop.known_hosts[0], PathBuf::from("/home/t/.ssh/known_hosts"));
         assert_eq!(hop.known_hosts.len(), 3);
         assert_eq!(hop.agent, Some("/run/agent".into()));

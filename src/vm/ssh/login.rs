@@ -1,4 +1,4 @@
-//! Logging in: with the agent's keys, with keys from files, with a password; whatever the machine takes and the user has.
+//! Logging in: with the agent's keys, with keys from files, each by its certificate first, with a password; whatever the machine takes and the user has.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,15 @@ use std::time::Duration;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::{AgentClient, AgentStream};
-use russh::keys::{Error, HashAlg, PrivateKey, PrivateKeyWithHashAlg, load_secret_key};
+use russh::keys::{Certificate, Error, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, load_secret_key};
 use russh::{MethodKind, MethodSet};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::evidence::Unobserved;
 use crate::text::Text;
 use crate::vm::ssh::SshOptions;
+use crate::vm::ssh::certificates::{Certificates, SignedBy};
 use crate::vm::ssh::client::Client;
 use crate::vm::ssh::config::Hop;
 use crate::vm::ssh::trouble;
@@ -53,12 +55,29 @@ impl Secrets {
     }
 }
 
+/// What is shown to the server for what an agent holds.
+enum Offer {
+    /// A certificate, and what of the agent's signs for it.
+    Certificate(Box<(Certificate, AgentIdentity)>),
+    Key(PublicKey),
+}
+
+impl Offer {
+    fn is_rsa(&self) -> bool {
+        match self {
+            Offer::Certificate(shown) => shown.0.algorithm().is_rsa(),
+            Offer::Key(key) => key.algorithm().is_rsa(),
+        }
+    }
+}
+
 /// What was tried, and what the server still takes.
 struct Attempts<'a> {
     handle: &'a mut Handle<Client>,
     hop: &'a Hop,
     options: &'a SshOptions,
     secrets: &'a Secrets,
+    certificates: Certificates,
     takes: Option<MethodSet>,
     n_keys: usize,
     /// What could not be tried, for whoever has to mend it.
@@ -73,7 +92,9 @@ pub async fn login(
     secrets: &Secrets,
     is_last: bool,
 ) -> Result<(), Unobserved> {
-    let mut attempts = Attempts { handle, hop, options, secrets, takes: None, n_keys: 0, notes: Vec::new() };
+    let certificates = Certificates::read(hop);
+    let mut attempts =
+        Attempts { handle, hop, options, secrets, certificates, takes: None, n_keys: 0, notes: Vec::new() };
     let password = match options.password_file.as_deref().filter(|_| is_last) {
         Some(file) => Some(first_line(file).map_err(|why| trouble::password_file(file, &why))?),
         None => None,
@@ -102,6 +123,15 @@ impl Attempts<'_> {
         }
     }
 
+    /// What became of an attempt that the server had time to answer: whether it lets in.
+    fn answered(&mut self, tried: Result<Result<AuthResult, russh::Error>, Elapsed>) -> Result<bool, Unobserved> {
+        match tried {
+            Ok(Ok(result)) => self.noted(result),
+            Ok(Err(error)) => Err(self.failed(&error)),
+            Err(_) => Err(self.slow()),
+        }
+    }
+
     fn slow(&self) -> Unobserved {
         trouble::no_ssh(self.hop, &"it does not answer in time to somebody who logs in")
     }
@@ -125,15 +155,24 @@ impl Attempts<'_> {
         };
         let Ok(mut agent) = agent_at(&socket).await else { return Ok(false) };
         let Ok(Ok(identities)) = timeout(ANSWER, agent.request_identities()).await else { return Ok(false) };
-        for identity in identities {
-            let AgentIdentity::PublicKey { key, .. } = identity else { continue };
+        let offers: Vec<Offer> = identities.into_iter().flat_map(|identity| self.offers(identity)).collect();
+        for offer in offers {
             if self.n_keys >= MAX_KEYS || !self.takes(MethodKind::PublicKey) {
                 break;
             }
             self.n_keys += 1;
-            let hash = self.hash(key.algorithm().is_rsa()).await;
-            let user = self.hop.user.clone();
-            let tried = self.handle.authenticate_publickey_with(user, key, hash, &mut agent);
+            let hash = self.hash(offer.is_rsa()).await;
+            let (user, handle) = (self.hop.user.clone(), &mut *self.handle);
+            let tried = async {
+                match offer {
+                    Offer::Certificate(shown) => {
+                        let (certificate, identity) = *shown;
+                        let mut signer = SignedBy { agent: &mut agent, identity };
+                        handle.authenticate_certificate_with(user, certificate, hash, &mut signer).await
+                    }
+                    Offer::Key(key) => handle.authenticate_publickey_with(user, key, hash, &mut agent).await,
+                }
+            };
             // A key that the agent does not want to use after all is not the last one.
             let result = match timeout(ANSWER, tried).await {
                 Ok(Ok(result)) => result,
@@ -147,25 +186,60 @@ impl Attempts<'_> {
         Ok(false)
     }
 
+    /// What can be shown for an identity of the agent's.
+    fn offers(&self, identity: AgentIdentity) -> Vec<Offer> {
+        let (certificate, key) = match &identity {
+            AgentIdentity::Certificate { certificate, .. } => (Some(certificate.clone()), None),
+            AgentIdentity::PublicKey { key, .. } => (self.certificates.of(key), Some(key.clone())),
+        };
+        let certificate = certificate.map(|certificate| Offer::Certificate(Box::new((certificate, identity))));
+        certificate.into_iter().chain(key.map(Offer::Key)).collect()
+    }
+
     async fn files(&mut self) -> Result<bool, Unobserved> {
         for file in self.hop.identities.clone() {
             if self.n_keys >= MAX_KEYS || !self.takes(MethodKind::PublicKey) {
                 break;
             }
             let Some(key) = self.key(&file).await else { continue };
+            let key = Arc::new(key);
+            if let Some(certificate) = self.certificates.of(key.public_key())
+                && self.certificate(&file, key.clone(), certificate).await?
+            {
+                return Ok(true);
+            }
             self.n_keys += 1;
             let hash = self.hash(key.algorithm().is_rsa()).await;
-            let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
             let user = self.hop.user.clone();
-            let result = match timeout(ANSWER, self.handle.authenticate_publickey(user, key)).await {
-                Ok(result) => result.map_err(|error| self.failed(&error))?,
-                Err(_) => return Err(self.slow()),
-            };
-            if self.noted(result)? {
+            let tried = self.handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key, hash));
+            let tried = timeout(ANSWER, tried).await;
+            if self.answered(tried)? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Shows the certificate of a key from a file.
+    async fn certificate(
+        &mut self,
+        file: &Path,
+        key: Arc<PrivateKey>,
+        certificate: Certificate,
+    ) -> Result<bool, Unobserved> {
+        if key.algorithm().is_rsa() {
+            // russh signs for it with SHA-1, which servers do not take; an agent does better.
+            let name = file.display();
+            self.notes.push(Text::new(
+                format!("el certificado de la clave RSA {name} sólo sirve desde el agente: `ssh-add {name}`"),
+                format!("the certificate of the RSA key {name} is of use from the agent only: `ssh-add {name}`"),
+            ));
+            return Ok(false);
+        }
+        self.n_keys += 1;
+        let tried = self.handle.authenticate_openssh_cert(self.hop.user.clone(), key, certificate);
+        let tried = timeout(ANSWER, tried).await;
+        self.answered(tried)
     }
 
     /// The key in a file, its passphrase asked for where it has one; none where there is none to be had.
@@ -217,11 +291,8 @@ impl Attempts<'_> {
     async fn password(&mut self, given: Option<String>) -> Result<bool, Unobserved> {
         if self.takes.is_none() {
             // Nothing was tried yet: this tells what is taken.
-            let result = match timeout(ANSWER, self.handle.authenticate_none(self.hop.user.clone())).await {
-                Ok(result) => result.map_err(|error| self.failed(&error))?,
-                Err(_) => return Err(self.slow()),
-            };
-            if self.noted(result)? {
+            let tried = timeout(ANSWER, self.handle.authenticate_none(self.hop.user.clone())).await;
+            if self.answered(tried)? {
                 return Ok(true);
             }
         }
@@ -257,13 +328,8 @@ impl Attempts<'_> {
 
     async fn plain(&mut self, password: &str) -> Result<bool, Unobserved> {
         let tried = self.handle.authenticate_password(self.hop.user.clone(), password);
-        match timeout(ANSWER, tried).await {
-            Ok(result) => {
-                let result = result.map_err(|error| self.failed(&error))?;
-                self.noted(result)
-            }
-            Err(_) => Err(self.slow()),
-        }
+        let tried = timeout(ANSWER, tried).await;
+        self.answered(tried)
     }
 
     /// A server that asks in words of its own: every question whose answer would not be shown is one for the password.

@@ -1,6 +1,7 @@
 //! A machine that is reached over SSH: one connection, and everything else channels on it. Reaching it never fails:
 //! what cannot be looked at says why and how to mend it.
 
+mod certificates;
 mod channel;
 mod client;
 mod command;

@@ -1,6 +1,8 @@
 //! Getting in: keys, passwords, machines on the way, and everything that keeps one out.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use labrun::verdict::Outcome;
@@ -38,15 +40,99 @@ fn a_visitor_gets_in_by_whatever_the_machine_takes() {
          Port 2203\nHost *\n  User linux-user\n  IdentityFile {}\n",
         home.join("own-key").display()
     );
-    std::fs::write(home.join("config"), config).unwrap();
-    let ssh = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", home.join("config").display());
-    std::fs::write(home.join("ssh"), ssh).unwrap();
-    std::fs::set_permissions(home.join("ssh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    configure(home, &config);
     is_in(&["--vm", "ssh://vm"]);
     // What is reached through others is not seen from here.
     let through = report(&visit(home, &["lab1/ssh", "--vm", "ssh://vm"]));
     let answers = through.checks().find(|check| check.address == "lab1/ssh/answers").unwrap();
     assert_eq!(answers.outcome, Outcome::Deferred);
+}
+
+/// Has the visitor's `ssh` read this configuration.
+fn configure(home: &Path, config: &str) {
+    std::fs::write(home.join("config"), config).unwrap();
+    let ssh = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", home.join("config").display());
+    std::fs::write(home.join("ssh"), ssh).unwrap();
+    std::fs::set_permissions(home.join("ssh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A machine that knows nobody's key, and trusts an authority that signs them.
+#[test]
+fn a_certificate_is_shown_for_its_key() {
+    let Some(engine) = engines().into_iter().next() else { return };
+    let visited = Visited::start(&engine);
+    let (home, url) = (visited.home.path(), visited.url(2204));
+    let here = |line: &str| {
+        let done = std::process::Command::new("sh").args(["-ec", line]).current_dir(home).output().unwrap();
+        assert!(done.status.success(), "{}", crate::student_vm::text(&done.stderr));
+    };
+    let share = visited.vm.share.path().display();
+    here(&format!(
+        "ssh-keygen -q -t ed25519 -N '' -f authority; cp authority.pub {share}/; chmod 644 {share}/authority.pub
+         for kind in ed25519 rsa; do
+             ssh-keygen -q -t $kind -N '' -f $kind
+             ssh-keygen -q -s authority -I a-student -n linux-user -V -5m:+1h $kind.pub
+         done"
+    ));
+    let copied = visited.vm.bash("sudo install -m 644 /share/authority.pub /etc/ssh/authority.pub");
+    assert!(copied.status.success());
+    visited.sshd(
+        2204,
+        "-o TrustedUserCAKeys=/etc/ssh/authority.pub -o AuthorizedKeysFile=none -o PasswordAuthentication=no",
+    );
+    let look = |words: &[&str]| visit(home, &[&[LAB, "--vm", &url], words].concat());
+    let is_in = |words: &[&str]| {
+        let report = report(&look(words));
+        let why = report.checks().find_map(|check| check.unknown.as_ref()).map(|doubt| &doubt.why.en);
+        assert_eq!(report.outcome, Outcome::Fail, "{words:?}: {why:?}");
+    };
+    let file = |name: &str| home.join(name).display().to_string();
+
+    // Beside its key, and where the configuration says.
+    is_in(&["--identity", &file("ed25519")]);
+    here("mkdir away; mv ed25519-cert.pub away/");
+    let start = Instant::now();
+    is_unknown(&look(&["--identity", &file("ed25519")]), &["does not let `linux-user` in"], start, SOON);
+    let named = |rest: &str| format!("Host *\n  CertificateFile {}\n  {rest}\n", file("away/ed25519-cert.pub"));
+    configure(home, &named(&format!("IdentityFile {}", file("ed25519"))));
+    is_in(&[]);
+
+    // russh cannot show that of an RSA key by itself, and says who can.
+    let start = Instant::now();
+    is_unknown(&look(&["--identity", &file("rsa")]), &["from the agent only", "ssh-add"], start, SOON);
+    let agent = Agent::start(&home.join("agent"));
+    for (key, config) in [
+        ("ed25519", named(&format!("IdentityAgent {}", file("agent")))),
+        ("rsa", format!("Host *\n  IdentityAgent {}\n", file("agent"))),
+    ] {
+        here(&format!("SSH_AUTH_SOCK=agent ssh-add -q -D; SSH_AUTH_SOCK=agent ssh-add -q {key}"));
+        configure(home, &config);
+        is_in(&[]);
+    }
+    drop(agent);
+}
+
+/// An agent that ends with its test.
+struct Agent(std::process::Child);
+
+impl Agent {
+    fn start(socket: &Path) -> Agent {
+        let agent =
+            std::process::Command::new("ssh-agent").arg("-D").arg("-a").arg(socket).stdout(Stdio::null()).spawn();
+        let agent = Agent(agent.unwrap());
+        let start = Instant::now();
+        while !socket.exists() && start.elapsed() < SOON {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        agent
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
