@@ -40,7 +40,7 @@ test: lint deny browser-setup
 # The worlds played on an engine: played again only where labrun, with the labs in it, the worlds or the machines are other
 # files than when they all came out as they must. A fresh clone plays everything.
 target/played-%: $(LABRUN) $(wildcard labs/worlds/*) $(shell find tests/world -type f)
-	$(LABRUN) selftest --jobs 3 $(if $(findstring -all,$*),,--only $(WORLDS_$(firstword $(subst -, ,$*)))) \
+	$(LABRUN) selftest --jobs 3 --retries 1 $(if $(findstring -all,$*),,--only $(WORLDS_$(firstword $(subst -, ,$*)))) \
 	  --vm-command '$(WORLD) vm --engine $(firstword $(subst -, ,$*))'
 	@touch $@
 

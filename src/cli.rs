@@ -232,6 +232,9 @@ pub struct Selftest {
     /// How many machines there are at once.
     #[arg(short, long, value_name = "N", default_value = "2")]
     pub jobs: NonZeroUsize,
+    /// Play a world up to N times more whose machine failed, or whose checks came to `unknown` where they should not.
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub retries: usize,
     /// Play only these worlds.
     #[arg(long, value_name = "WORLD", value_delimiter = ',')]
     pub only: Vec<String>,

@@ -29,7 +29,7 @@ pub async fn selftest(args: Selftest, environment: &Environment) -> Result<ExitC
     let makers: Vec<Maker> = images.chain(args.makers.commands.iter().map(|line| Maker::command(line))).collect();
 
     let sorts = acquaint(&makers, &kit).await.map_err(Error::NoMachine)?;
-    let limits = Limits { jobs: args.jobs.get(), patience: args.timeout, only: args.only };
+    let limits = Limits { jobs: args.jobs.get(), patience: args.timeout, retries: args.retries, only: args.only };
     let bar = bar();
     let n_played = Cell::new(0);
     let progress = |file: &str, play: &Play, all: usize| {
@@ -39,7 +39,7 @@ pub async fn selftest(args: Selftest, environment: &Environment) -> Result<ExitC
         let line = line(file, play, n_played.get(), all);
         match bar.is_hidden() {
             true => say(&line),
-            false if !play.is_sound() => bar.println(line),
+            false if !play.is_sound() || play.is_flaky() => bar.println(line),
             false => bar.set_message(format!("{file} {}", play.world)),
         }
     };
@@ -203,6 +203,7 @@ fn kit(args: &Selftest, folder: &Path, library: &Library, environment: &Environm
 fn line(file: &str, play: &Play, n: usize, all: usize) -> String {
     let word = match (play.skipped.is_some(), play.is_sound()) {
         (true, _) => "skipped",
+        (_, true) if play.is_flaky() => "as expected when played again",
         (_, true) => "as expected",
         (_, false) => "NOT AS EXPECTED",
     };

@@ -41,6 +41,10 @@ pub fn render(selftest: &Selftest, lang: Lang) -> String {
     if selftest.files.iter().all(|file| file.whole) {
         let _ = write!(out, "; checks never tripped: {untested}");
     }
+    match plays().filter(|play| play.is_flaky()).count() {
+        0 => {}
+        flaky => drop(write!(out, "; flaky: {flaky}")),
+    }
     out.push('\n');
     out
 }
@@ -108,25 +112,30 @@ fn look_name(play: &Play, n: usize) -> String {
     if play.looks.len() > 1 { format!("{} {}", play.world, n + 1) } else { play.world.clone() }
 }
 
+/// What came out otherwise than expected, at last or before it was played again.
 fn differences(out: &mut String, file: &Tested, lang: Lang) {
-    for play in file.plays.iter().filter(|play| !play.is_sound()) {
-        let _ = writeln!(
-            out,
-            "\n! {} {} on Docker {}: {}",
-            file.name,
-            play.world,
-            play.machine,
-            tame(play.about.get(lang), LINE)
-        );
-        for (n, look) in play.looks.iter().enumerate() {
-            for cell in look.cells.iter().filter(|cell| !cell.is_sound()) {
-                let name = (play.looks.len() > 1).then(|| look_name(play, n));
-                difference(out, name.as_deref(), cell);
-            }
+    for play in file.plays.iter().filter(|play| !play.is_sound() || play.is_flaky()) {
+        let (mark, of) = if play.is_sound() { ('~', &play.retried[..]) } else { ('!', std::slice::from_ref(play)) };
+        let about = tame(play.about.get(lang), LINE);
+        let _ = writeln!(out, "\n{mark} {} {} on Docker {}: {about}", file.name, play.world, play.machine);
+        if !play.retried.is_empty() {
+            let n = play.retried.len() + 1;
+            let how = if play.is_sound() { "as expected the last time; before" } else { "the last time" };
+            let _ = writeln!(out, "    played {n} times; {how}:");
         }
-        for (n, line) in play.trouble.iter().flat_map(|trouble| last_lines(trouble)).enumerate() {
-            let _ = writeln!(out, "{}{}", if n == 0 { "    " } else { "      " }, tame(line, LINE));
+        of.iter().for_each(|play| difference_of(out, play));
+    }
+}
+
+fn difference_of(out: &mut String, play: &Play) {
+    for (n, look) in play.looks.iter().enumerate() {
+        for cell in look.cells.iter().filter(|cell| !cell.is_sound()) {
+            let name = (play.looks.len() > 1).then(|| look_name(play, n));
+            difference(out, name.as_deref(), cell);
         }
+    }
+    for (n, line) in play.trouble.iter().flat_map(|trouble| last_lines(trouble)).enumerate() {
+        let _ = writeln!(out, "{}{}", if n == 0 { "    " } else { "      " }, tame(line, LINE));
     }
 }
 

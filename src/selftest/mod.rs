@@ -36,6 +36,8 @@ pub struct Limits {
     pub jobs: usize,
     /// How long a script may take, and a look, where the world does not say otherwise.
     pub patience: Duration,
+    /// How often a world is played again whose play is undetermined.
+    pub retries: usize,
     /// The worlds to play, by name; all when there are none.
     pub only: Vec<String>,
 }
@@ -85,12 +87,8 @@ pub async fn selftest(
             let played = match &world.engines {
                 Some(engines) if !engines.only.contains(&major(sort)) => skipped(world, sort, engines),
                 _ => {
-                    play(
-                        Part { world, prelude: &worlds.prelude, labs: &worlds.labs, sort, maker },
-                        kit,
-                        limits.patience,
-                    )
-                    .await
+                    let part = Part { world, prelude: &worlds.prelude, labs: &worlds.labs, sort, maker };
+                    determined(part, kit, limits).await
                 }
             };
             progress(name, &played, all);
@@ -116,6 +114,17 @@ pub async fn selftest(
     }
 }
 
+/// Plays a world, and again as often as it may be where the play before was undetermined.
+async fn determined(part: Part<'_>, kit: &Kit, limits: &Limits) -> Play {
+    let mut retried = Vec::new();
+    let mut played = play(part, kit, limits.patience).await;
+    while retried.len() < limits.retries && played.is_undetermined() {
+        retried.push(played);
+        played = play(part, kit, limits.patience).await;
+    }
+    Play { retried, ..played }
+}
+
 fn major(sort: &Sort) -> u32 {
     sort.engine.split('.').next().and_then(|major| major.parse().ok()).unwrap_or_default()
 }
@@ -129,6 +138,7 @@ fn skipped(world: &World, sort: &Sort, engines: &Engines) -> Play {
         took_ms: 0,
         looks: Vec::new(),
         trouble: None,
+        retried: Vec::new(),
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn play(part: Part<'_>, kit: &Kit, patience: Duration) -> Play {
         }
     };
     let (world, about, machine) = (part.world.id.clone(), part.world.about.clone(), part.sort.name.clone());
-    Play { world, about, machine, skipped: None, took_ms: millis(start), looks, trouble }
+    Play { world, about, machine, skipped: None, took_ms: millis(start), looks, trouble, retried: Vec::new() }
 }
 
 async fn acts(part: Part<'_>, machine: &Machine<'_>, patience: Duration, looks: &mut Vec<Look>) -> Result<(), String> {

@@ -102,9 +102,24 @@ pub struct Play {
     /// What kept it from being played to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// The plays of it before this one, which did not come to anything that could be judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retried: Vec<Play>,
 }
 
 impl Play {
+    /// Whether it came out otherwise than expected, and yet nothing in it was judged wrongly: it was not played to its end,
+    /// or checks came to `unknown`. Another play may tell more. A wrong mark is none of these.
+    pub fn is_undetermined(&self) -> bool {
+        let mut wrong = self.looks.iter().flat_map(|look| &look.cells).filter(|cell| !cell.is_sound());
+        !self.is_sound() && wrong.all(|cell| cell.got.outcome == Outcome::Unknown)
+    }
+
+    /// Whether it came out as the world says, but not at the first play.
+    pub fn is_flaky(&self) -> bool {
+        self.is_sound() && !self.retried.is_empty()
+    }
+
     /// Whether everything came out as the world says.
     pub fn is_sound(&self) -> bool {
         self.trouble.is_none() && self.looks.iter().flat_map(|look| &look.cells).all(Cell::is_sound)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use labrun::selftest::result::{Play, Selftest, TestedCheck};
+use labrun::selftest::result::{Cell, Look, Play, Selftest, TestedCheck};
 use labrun::verdict::Outcome;
 use tempfile::TempDir;
 
@@ -144,6 +144,64 @@ fn whatever_comes_out_otherwise_than_written_is_shown_and_ends_with_1() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     insta::assert_snapshot!("selftest.wrong", steady(&text(&output.stdout)));
     assert_eq!(machines.count(), 0);
+}
+
+/// `flaky` is played twice and stays marked; of `wrong`, the marks are not played again, and what has no mark is.
+#[test]
+fn what_could_not_be_judged_is_played_again_and_a_wrong_mark_is_not() {
+    let machines = Folders::new();
+    let output = machines.selftest(&["flaky", "--retries", "2", "--vm-image", "some/image"]);
+    let stdout = text(&output.stdout);
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("~ flaky reference on Docker 26.1: it flies at the second play\n"), "{stdout}");
+    assert!(
+        stdout.contains("played 2 times; as expected the last time; before:\n    its script ended with exit code 1:\n")
+    );
+    assert!(stdout.ends_with("not as expected: 0; checks never tripped: 0; flaky: 1\n"), "{stdout}");
+    assert!(text(&output.stderr).contains("flaky reference (Docker 26.1): as expected when played again, "));
+    let machines = Folders::new();
+    let output = machines.selftest(&["flaky", "--only", "reference", "--vm-image", "some/image", "--format", "json"]);
+    assert!(!result(&output).sound);
+
+    let machines = Folders::new();
+    let output = machines.selftest(&["wrong", "--retries", "1", "--vm-image", "some/image"]);
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert_eq!(stdout.matches("    played 2 times; the last time:\n").count(), 3, "{stdout}");
+    // One to get acquainted, three worlds with wrong marks, three without any.
+    assert_eq!(machines.asked().lines().filter(|line| line.starts_with("run ")).count(), 1 + 3 + 2 * 3);
+    assert!(stdout.ends_with("not as expected: 6; checks never tripped: 1\n"), "{stdout}");
+}
+
+#[test]
+fn a_play_is_undetermined_where_all_that_is_wrong_is_unknown() {
+    let expected = |outcome| labrun::worlds::Expected { outcome, advice: None };
+    let cell = |wanted, got| Cell {
+        address: "lab1/a/b".to_owned(),
+        expected: Some(expected(wanted)),
+        got: expected(got),
+        credited: false,
+        why: Vec::new(),
+    };
+    let play = |cells| Play {
+        world: "reference".to_owned(),
+        about: labrun::text::Text::new("", ""),
+        machine: "26.1".to_owned(),
+        skipped: None,
+        took_ms: 0,
+        looks: vec![Look { about: None, script_ms: 0, check_ms: 0, cells }],
+        trouble: None,
+        retried: Vec::new(),
+    };
+    use Outcome::{Fail, Pass, Unknown};
+    for (cells, undetermined) in [
+        (vec![cell(Pass, Pass), cell(Unknown, Unknown)], false),
+        (vec![cell(Pass, Unknown), cell(Fail, Fail)], true),
+        (vec![cell(Pass, Unknown), cell(Pass, Fail)], false),
+        (vec![cell(Unknown, Fail)], false),
+    ] {
+        assert_eq!(play(cells.clone()).is_undetermined(), undetermined, "{cells:?}");
+    }
 }
 
 #[test]
