@@ -2,52 +2,84 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
-use yamux::{Connection, Mode};
+use yamux::{Connection, ConnectionError, Mode};
 
-use crate::vm::helper::wire::{Reply, Request, config, receive, send};
+use crate::vm::helper::wire::{AT_ONCE, Reply, Request, config, receive, send};
 use crate::vm::inside::NotEntered;
 use crate::vm::{Dial, DialError, Dialled};
 
 /// Somebody who wants a stream.
 type Ask = oneshot::Sender<yamux::Stream>;
 
+/// One stream of a conversation. It has one of a fixed number of places as long as it is held.
+pub struct Talk {
+    stream: Compat<yamux::Stream>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Talk {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context, buf: &mut ReadBuf) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Talk {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// A conversation with a helper; over when this is dropped.
 pub struct Link {
     asks: mpsc::UnboundedSender<Ask>,
-    alive: Arc<AtomicBool>,
+    places: Arc<Semaphore>,
+    /// Why it ended, once it has.
+    ended: Arc<OnceLock<String>>,
 }
 
 impl Link {
     /// The conversation over `stdio`, which is driven by a task of its own.
     pub fn over(stdio: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Link {
         let (asks, asked) = mpsc::unbounded_channel();
-        let alive = Arc::new(AtomicBool::new(true));
-        let driven = alive.clone();
+        let ended = Arc::new(OnceLock::new());
+        let told = ended.clone();
         tokio::spawn(async move {
-            drive(Connection::new(stdio.compat(), config(), Mode::Client), asked).await;
-            driven.store(false, Ordering::Relaxed);
+            let why = drive(Connection::new(stdio.compat(), config(), Mode::Client), asked).await;
+            let _ = told.set(why.map_or_else(|| "it was let go".to_owned(), |error| error.to_string()));
         });
-        Link { asks, alive }
+        Link { asks, places: Arc::new(Semaphore::new(AT_ONCE)), ended }
     }
 
     /// Whether the helper still listens.
     pub fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Relaxed)
+        self.ended.get().is_none()
     }
 
-    /// A new stream to the other end.
-    pub async fn open(&self) -> io::Result<Compat<yamux::Stream>> {
-        let gone = || io::Error::other("the helper is gone");
+    /// A new stream to the other end, once there is a place for it.
+    pub async fn open(&self) -> io::Result<Talk> {
+        let gone = || {
+            let why = self.ended.get().map(|why| format!(": {why}")).unwrap_or_default();
+            io::Error::other(format!("the helper is gone{why}"))
+        };
         let (ask, asked) = oneshot::channel();
+        let place = self.places.clone().acquire_owned().await.map_err(io::Error::other)?;
         self.asks.send(ask).map_err(|_| gone())?;
-        Ok(asked.await.map_err(|_| gone())?.compat())
+        Ok(Talk { stream: asked.await.map_err(|_| gone())?.compat(), _place: place })
     }
 
     /// Has the helper dial. An error is one of the link.
@@ -69,8 +101,8 @@ impl Link {
     }
 }
 
-/// Opens streams for whoever asks, until nobody can ask any more or the other end is gone.
-async fn drive<T>(mut connection: Connection<T>, mut asked: mpsc::UnboundedReceiver<Ask>)
+/// Opens streams for whoever asks, until nobody can ask any more or the conversation ends, which it gives the reason of.
+async fn drive<T>(mut connection: Connection<T>, mut asked: mpsc::UnboundedReceiver<Ask>) -> Option<ConnectionError>
 where
     T: futures_util::AsyncRead + futures_util::AsyncWrite + Unpin,
 {
@@ -79,7 +111,7 @@ where
         loop {
             match asked.poll_recv(cx) {
                 Poll::Ready(Some(ask)) => waiting.push(ask),
-                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => break,
             }
         }
@@ -87,7 +119,7 @@ where
             match connection.poll_new_outbound(cx) {
                 // Whoever asked may have stopped waiting; the stream is closed by being dropped.
                 Poll::Ready(Ok(stream)) => drop(waiting.swap_remove(0).send(stream)),
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(error)),
                 Poll::Pending => break,
             }
         }
@@ -95,12 +127,13 @@ where
         loop {
             match connection.poll_next_inbound(cx) {
                 Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(error)),
+                Poll::Ready(None) => return Poll::Ready(Some(ConnectionError::Closed)),
                 Poll::Pending => return Poll::Pending,
             }
         }
     })
-    .await;
+    .await
 }
 
 #[cfg(test)]
@@ -167,6 +200,22 @@ mod tests {
             ..request(1)
         };
         assert_eq!(link.dial(&gone).await.unwrap().outcome.err(), Some(DialError::Gone));
+    }
+
+    /// As many as all questions of a run at once could be, and more.
+    #[tokio::test]
+    async fn more_streams_than_both_ends_agree_on_wait_for_one_another() {
+        let link = link();
+        let asks = (0..1000).map(|_| async {
+            let mut stream = link.open().await.unwrap();
+            send(&mut stream, &request(1)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            receive::<Reply>(&mut stream).await.unwrap()
+        });
+        for reply in futures_util::future::join_all(asks).await {
+            assert!(matches!(reply, Reply::Failed { error: DialError::Refused, .. }));
+        }
+        assert!(link.is_alive());
     }
 
     #[tokio::test]

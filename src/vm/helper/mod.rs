@@ -26,7 +26,7 @@ use crate::vm::{Dial, DialError};
 
 pub use attached::{Attached, start_attached};
 pub use container::{LABEL, NAME_PREFIX, remove_forgotten};
-pub use link::Link;
+pub use link::{Link, Talk};
 pub use wire::{config, serve};
 
 use container::Helper;

@@ -19,9 +19,12 @@ use crate::vm::inside::{NotEntered, Target, dial};
 /// How long a message may be: an address, a name, an error.
 const MAX_MESSAGE: u16 = 4096;
 
-/// How many connections there are at once, how long a request may take to come in, how long one connection may last,
-/// and how long a helper lives whatever happens.
-const MAX_STREAMS: usize = 128;
+/// How many connections are had at once: whoever wants one more waits.
+pub const AT_ONCE: usize = 128;
+/// How many there may be before an end breaks the conversation off: the other end may not have noticed yet that some are over.
+const MAX_STREAMS: usize = 4 * AT_ONCE;
+
+/// How long a request may take to come in, how long one connection may last, and how long a helper lives whatever happens.
 const REQUEST: Duration = Duration::from_secs(5);
 const CONNECTION: Duration = Duration::from_secs(300);
 const LIFE: Duration = Duration::from_secs(2 * 3600);
@@ -63,7 +66,7 @@ pub enum Reply {
 /// The limits that both ends keep.
 pub fn config() -> Config {
     let mut config = Config::default();
-    config.set_max_num_streams(MAX_STREAMS).set_max_connection_receive_window(Some(64 << 20));
+    config.set_max_num_streams(MAX_STREAMS).set_max_connection_receive_window(Some(128 << 20));
     config
 }
 

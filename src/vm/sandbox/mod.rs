@@ -18,11 +18,10 @@ use bollard::Docker;
 use futures_util::FutureExt;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
-use tokio_util::compat::Compat;
 
 use crate::evidence::{Cause, Machine, Unobserved};
 use crate::vm::connect::Pace;
-use crate::vm::helper::Link;
+use crate::vm::helper::{Link, Talk};
 use crate::vm::{
     ByteStream, Command, Dial, DialError, Dialled, FileError, FileStat, FileText, Output, Place, Vm, docker,
 };
@@ -219,7 +218,7 @@ impl Vm for Sandbox {
 }
 
 /// What remains a connection once it is asked for.
-async fn connection(link: Option<Arc<Link>>, ask: &Ask, takes: Duration) -> io::Result<(Reply, Compat<yamux::Stream>)> {
+async fn connection(link: Option<Arc<Link>>, ask: &Ask, takes: Duration) -> io::Result<(Reply, Talk)> {
     let work = async {
         let mut stream = link.ok_or_else(late)?.open().await?;
         send(&mut stream, ask, &[]).await?;
