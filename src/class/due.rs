@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::class::roster::Origin;
 use crate::evidence::{CreditSource, Evidence};
 use crate::points::Points;
 use crate::text::Text;
@@ -37,13 +38,23 @@ pub enum Punctuality {
     SeenAfter,
 }
 
-/// Whether whoever recorded the evidence chose when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether whoever recorded the evidence chose when. The more trusted one is the lesser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recorded {
-    /// The student, who could have done so in time.
-    ByStudent,
     /// The grader, who looks when they like.
     ByGrader,
+    /// The student, who could have done so in time.
+    ByStudent,
+}
+
+impl Recorded {
+    /// Who records the evidence of work that is looked for there.
+    pub fn of(origin: &Origin) -> Recorded {
+        match origin {
+            Origin::Evidence(_) => Recorded::ByStudent,
+            Origin::Vm(_) | Origin::Repository(_) => Recorded::ByGrader,
+        }
+    }
 }
 
 /// How the work on `lab` stands to `due`; none where the times make no sense.

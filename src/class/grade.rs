@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::class::copies::{Sign, signs};
+use crate::class::credited::{Earlier, credited};
 use crate::class::due::{Recorded, Timeliness, timeliness};
 use crate::class::record::Looked;
-use crate::class::roster::{Dues, Entry, Origin};
+use crate::class::roster::{Dues, Entry};
 use crate::class::settled::{Open, Override, settle};
 use crate::class::summary::{Flag, FlagKind};
 use crate::class::vouched::{Vouched, vouched};
@@ -150,16 +151,27 @@ pub struct Graded {
     pub foreign: Settings,
 }
 
+/// What a student is graded on.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The evidence of this class, if there is any.
+    pub evidence: Option<Kept>,
+    /// What earlier classes were graded on, which is credited.
+    pub earlier: Vec<Earlier>,
+}
+
 /// Grades what was seen of `entry`.
 pub fn grade(
     rubric: &Rubric,
     dues: &Dues,
     entry: &Entry,
     looked: &Looked,
-    evidence: Option<Kept>,
+    seen: Seen,
     overrides: &[Override],
 ) -> Graded {
-    let by_student = matches!(looked.origin, Origin::Evidence(_));
+    let Seen { evidence, earlier } = seen;
+    let recorded_by = Recorded::of(&looked.origin);
+    let by_student = recorded_by == Recorded::ByStudent;
     let refused = evidence.as_ref().filter(|_| by_student).and_then(|kept| refuses(kept, entry, rubric));
     let vouched = evidence.as_ref().filter(|_| by_student).and_then(|kept| vouched(entry, kept.signature.as_ref()));
     let (evidence, chain) = evidence.map(|kept| (kept.evidence, kept.chain)).unzip();
@@ -182,6 +194,8 @@ pub fn grade(
         }
         None => (rubric.plans_for(&entry.id, |_| Settings::new()), nothing_seen(rubric, entry, &looked.at)),
     };
+    let credit = credited(rubric, entry, &plans, &earlier);
+    let evidence = Evidence { credit: credit.into_iter().chain(evidence.credit).collect(), ..evidence };
     let mut report = judge(&plans, &evidence);
     flags.extend(vouched.as_ref().and_then(Vouched::flag));
     if let Some(why) = &trouble {
@@ -195,10 +209,9 @@ pub fn grade(
     let mut report = settle(report, &entry.id, overrides, course);
     let mut all = BTreeMap::new();
     if trouble.is_none() {
-        let recorded = if by_student { Recorded::ByStudent } else { Recorded::ByGrader };
         for lab in &report.labs {
             let Some(due) = entry.due.get(&lab.id).or_else(|| dues.get(&lab.id)) else { continue };
-            match timeliness(due, lab, &evidence, recorded) {
+            match timeliness(due, lab, &evidence, recorded_by) {
                 Some(timely) => {
                     let why = timely.remark(&lab.id);
                     flags.extend(why.map(|why| Flag { kind: FlagKind::Late, why }));
@@ -254,7 +267,7 @@ pub fn refuses(kept: &Kept, entry: &Entry, rubric: &Rubric) -> Option<Text> {
 }
 
 /// The parameters that the evidence was recorded with.
-fn recorded_params(evidence: &Evidence, lab: &str) -> Settings {
+pub(super) fn recorded_params(evidence: &Evidence, lab: &str) -> Settings {
     let subject = evidence.labs.iter().find(|subject| subject.lab == lab);
     subject.iter().flat_map(|subject| &subject.params).map(|(name, value)| (name.clone(), written(value))).collect()
 }

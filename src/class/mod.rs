@@ -7,6 +7,7 @@
 //! grading anew is the same as grading, and gives the same bytes where nothing changed.
 
 pub mod copies;
+pub mod credited;
 pub mod diff;
 pub mod due;
 pub mod grade;

@@ -45,6 +45,9 @@ pub struct Begun {
     /// Whether parameters are made of students' ids.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub personal: bool,
+    /// The folders of earlier classes that are credited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credit_from: Vec<String>,
 }
 
 /// What may change while a class is graded.
@@ -104,6 +107,19 @@ pub struct Looked {
     pub trouble: Option<Text>,
     /// Milliseconds it took.
     pub took_ms: u64,
+    /// What earlier classes had of them then, in the order of `STUDENT/earlier-N.json`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierLook>,
+}
+
+/// Evidence that an earlier class was graded on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierLook {
+    /// Where was looked.
+    pub origin: Origin,
+    /// SHA-256 (hex) of it.
+    pub evidence: String,
 }
 
 /// What the lines of a journal add up to.
@@ -180,6 +196,7 @@ impl Begun {
         let others = [
             (self.course != before.course, "the course is another"),
             (self.set != before.set, "other parameters are set (`--set`)"),
+            (self.credit_from != before.credit_from, "other classes are credited (`--credit-from`)"),
             (self.challenge != before.challenge, "another code is asked for (`--challenge`)"),
             (
                 self.personal != before.personal,
@@ -210,6 +227,7 @@ mod tests {
             set: Settings::new(),
             challenge: None,
             personal: false,
+            credit_from: Vec::new(),
         }
     }
 
@@ -223,6 +241,7 @@ mod tests {
             evidence: None,
             trouble,
             took_ms: 1,
+            earlier: Vec::new(),
         })
     }
 

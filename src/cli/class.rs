@@ -33,6 +33,9 @@ pub struct Class {
     /// Heed only evidence that carries this code, published when the work was due (docs/evidence.md).
     #[arg(long, value_name = "CODE")]
     pub challenge: Option<String>,
+    /// Credit what an earlier class saw to hold: the folder that `labrun class` wrote it into.
+    #[arg(long, value_name = "MARKS")]
+    pub credit_from: Vec<PathBuf>,
     /// Make parameters of each student's id, where a lab has such and whatever the course says.
     #[arg(long)]
     pub personal: bool,

@@ -1,6 +1,7 @@
 //! `labrun class`: goes to every student of a roster, keeps what was seen in a folder, and writes what it comes to.
 
 mod collect;
+pub mod earlier;
 pub mod folder;
 mod labs;
 mod live;
@@ -27,6 +28,7 @@ use crate::run::{Environment, folder_of, say};
 use crate::text::Lang;
 
 use collect::{Collector, newer_uploads};
+use earlier::EarlierClass;
 use folder::Folder;
 use live::Live;
 
@@ -45,7 +47,10 @@ pub async fn class(args: cli::Class, environment: &Environment) -> Result<ExitCo
     check_settings(&settings, &subjects)?;
     let personal = args.personal || course.as_ref().is_some_and(|course| course.personal);
     let (begun, files) = labs::begun(&library, &subjects, settings, personal)?;
-    let begun = Begun { challenge: args.challenge.clone(), ..begun };
+    let earlier: Vec<EarlierClass> =
+        args.credit_from.iter().map(|path| EarlierClass::open(path)).collect::<Result<_, _>>()?;
+    let credit_from = args.credit_from.iter().map(|path| path.display().to_string()).collect();
+    let begun = Begun { challenge: args.challenge.clone(), credit_from, ..begun };
     let rubric = labs::rubric(&begun, &files)?;
     check_ids(&rubric.plans)?;
     check_steps(&rubric.plans, &subjects, &library)?;
@@ -69,7 +74,8 @@ pub async fn class(args: cli::Class, environment: &Environment) -> Result<ExitCo
     let work = async {
         let ssh = ssh_options(&args.ssh, environment);
         let beside = folder_of(&args.roster);
-        Collector { args: &args, rubric: &rubric, ssh, environment, beside }.collect(&mut folder, &open, &live).await?;
+        let collector = Collector { args: &args, rubric: &rubric, earlier, ssh, environment, beside };
+        collector.collect(&mut folder, &open, &live).await?;
         let class = publish::publish(&folder, &rubric).await?;
         report(&class, &args.out, lang)?;
         Ok(ExitCode::from(if class.students.iter().any(|student| student.trouble.is_some()) { 4 } else { 0 }))

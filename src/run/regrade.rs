@@ -10,7 +10,7 @@ use crate::error::{Error, counted};
 use crate::points::Points;
 use crate::run::class::folder::{EVIDENCE, Folder, SIGNATURE};
 use crate::run::class::publish::{CLASS, OVERRIDES, publish};
-use crate::run::class::{keep, read_rubric, replaced, rubric};
+use crate::run::class::{earlier, keep, read_rubric, replaced, rubric};
 use crate::run::{Environment, write_stdout};
 use crate::text::{Lang, Text};
 use crate::verdict::{Outcome, Score};
@@ -42,6 +42,10 @@ pub async fn regrade(args: Regrade, environment: &Environment) -> Result<ExitCod
         let name = format!("{}/{EVIDENCE}", entry.id);
         if let Some(bytes) = old.read(&name)?.filter(|_| looked.evidence.is_some()) {
             new.write_lasting(&name, &bytes)?;
+        }
+        for (name, _) in earlier::kept(looked) {
+            let name = format!("{}/{name}", entry.id);
+            new.write_lasting(&name, &old.read(&name)?.unwrap_or_default())?;
         }
         let name = format!("{}/{SIGNATURE}", entry.id);
         if let Some(bytes) = old.read(&name)? {

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labrun::class::summary::Class;
-use labrun::evidence::Evidence;
 use labrun::evidence::chain::seal;
+use labrun::evidence::{CreditSource, Evidence};
+use labrun::points::Points;
 use labrun::verdict::{Outcome, Report};
 use serde_json::Value;
 
@@ -95,8 +96,23 @@ impl Teacher {
     pub fn class(&self, out: &str, more: &[&str]) -> Command {
         let mut labrun = self.labrun();
         labrun.args(["class", "lab1", "lab2", "--roster", "r.csv", "--uploads", "up", "--out", out, "--labs"]);
-        labrun.arg(root().join("labs")).args(more);
+        let own = self.path("labs");
+        labrun.arg(if own.is_dir() { own } else { root().join("labs") }).args(more);
         labrun
+    }
+
+    /// From here on the teacher has labs of their own: the same ones, and the course with these replacements.
+    fn own_course(&self, replacements: &[(&str, &str)]) {
+        for folder in ["labs", "checks"] {
+            std::fs::create_dir(self.path(folder)).unwrap();
+            let entries = std::fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap);
+            for entry in entries.filter(|entry| entry.path().is_file()) {
+                std::fs::copy(entry.path(), self.path(folder).join(entry.file_name())).unwrap();
+            }
+        }
+        let course = std::fs::read_to_string(self.path("labs/course.yaml")).unwrap();
+        let replaced = |course: String, (old, new): &(&str, &str)| course.replace(old, new);
+        self.put("labs/course.yaml", &replacements.iter().fold(course, replaced));
     }
 
     #[track_caller]
@@ -227,23 +243,10 @@ fn nothing_that_is_the_teachers_to_say_is_taken_from_a_students_file() {
     forged.chain = None;
     forged.observations.iter_mut().for_each(|observation| observation.hash = None);
     teacher.hand_in(&forged, "s000");
-    // A course that shows what students' machines say of earlier runs, and does not count it.
-    for folder in ["labs", "checks"] {
-        std::fs::create_dir(teacher.path(folder)).unwrap();
-        for entry in
-            std::fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())
-        {
-            std::fs::copy(entry.path(), teacher.path(folder).join(entry.file_name())).unwrap();
-        }
-    }
-    let course = std::fs::read_to_string(teacher.path("labs/course.yaml")).unwrap();
-    let course = course.replace("self_reported: counts", "self_reported: shown");
     let due = "lab1, weight: 10, due: 2026-11-25T10:00:00-03:00}";
-    teacher.put("labs/course.yaml", &course.replace("lab1, weight: 10}", due));
-    let mut labrun = teacher.labrun();
-    labrun.args(["class", "lab1", "lab2", "--roster", "r.csv", "--uploads", "up", "--out", "M", "--labs", "labs"]);
-    assert_eq!(labrun.output().unwrap().status.code(), Some(0));
-    let class = teacher.read("M");
+    teacher.own_course(&[("self_reported: counts", "self_reported: shown"), ("lab1, weight: 10}", due)]);
+    let class = teacher.graded("M", &[]);
+    assert!(class.students[0].trouble.is_none());
     let kinds: Vec<&str> = class.students[0].flags.iter().map(|flag| flag.kind.word()).collect();
     assert_eq!(kinds, ["unsealed", "other_parameters", "other_version", "not_recorded", "late"]);
     assert_eq!(class.students[0].checks["lab1/port/bound"], Outcome::Deferred, "their own word, left to the teacher");
@@ -587,6 +590,72 @@ fn when_it_was_seen_decides_what_is_late_and_copies_are_shown() {
     );
     assert!(flags(&class, "s002").iter().any(|flag| flag == "shares with s000: the same PostgreSQL data"));
     assert_eq!(student(&class, "s002").points, student(&class, "s000").points, "nobody is failed for it");
+}
+
+/// A class of the second week and one of the sixth, when `ana` and `leo` have taken their work down, and `bea` cannot be seen.
+#[test]
+fn what_an_earlier_class_saw_is_credited_on_the_word_of_who_saw_it() {
+    let teacher = Teacher::new();
+    teacher.own_course(&[("self_reported: counts", "self_reported: shown")]);
+    for id in ["ana", "bea", "leo"] {
+        teacher.hand_in(&evidence("real-reference", id), id);
+    }
+    teacher.roster("ana,Ana\nbea,Bea\nleo,Leo");
+    let then = teacher.graded("then", &[]);
+    // As if labrun had looked at the machines of two of them.
+    let journal = std::fs::read_to_string(teacher.path("then/journal.jsonl")).unwrap();
+    let looked_at = |line: &str| {
+        let is_one = ["ana", "bea"].iter().any(|id| line.starts_with(&format!("{{\"looked\":{{\"student\":\"{id}\"")));
+        if is_one { line.replace("\"evidence\":\"up/", "\"vm\":\"ssh://up/") } else { line.to_owned() }
+    };
+    teacher.put("then/journal.jsonl", &(journal.lines().map(looked_at).collect::<Vec<_>>().join("\n") + "\n"));
+
+    teacher.hand_in(&evidence("real-mistakes", "ana"), "ana");
+    teacher.hand_in(&evidence("real-mistakes", "leo"), "leo");
+    std::fs::remove_file(teacher.path("up/bea.json")).unwrap();
+    let alone = teacher.graded("alone", &[]);
+    let now = teacher.graded("now", &["--credit-from", "then"]);
+    let report = |out: &str, id: &str| -> Report {
+        serde_json::from_slice(&std::fs::read(teacher.path(&format!("{out}/{id}/report.json"))).unwrap()).unwrap()
+    };
+    let points = |class: &Class, id: &str| student(class, id).points;
+    assert!(points(&alone, "ana").lost > Points::ZERO && points(&then, "ana").lost == Points::ZERO);
+    assert_eq!(points(&now, "ana"), points(&then, "ana"));
+    // Whom nobody can see now was seen then.
+    assert_eq!((points(&now, "bea"), points(&alone, "bea").earned), (points(&then, "bea"), Points::ZERO));
+    assert!(student(&now, "bea").trouble.is_some());
+    // Their own word waits for the teacher, and costs nothing.
+    assert_eq!((points(&now, "leo").lost, points(&now, "leo").earned), (Points::ZERO, points(&alone, "leo").earned));
+    assert_eq!(points(&now, "leo").deferred, points(&then, "leo").deferred + points(&alone, "leo").lost);
+    for (id, source) in [("ana", CreditSource::Grader), ("leo", CreditSource::SelfReported)] {
+        let report = report("now", id);
+        let credited: Vec<_> = report.checks().filter_map(|check| check.credit.as_ref()).collect();
+        assert!(!credited.is_empty() && credited.iter().all(|credit| credit.source == source), "{id}: {credited:?}");
+        let seen = evidence("real-reference", id).finished;
+        assert!(credited.iter().all(|credit| credit.at == seen));
+    }
+
+    // It needs the class of then no more, and passes on what that saw.
+    std::fs::rename(teacher.path("then"), teacher.path("gone")).unwrap();
+    let again = teacher.labrun().args(["regrade", "now", "--out", "again"]).output().unwrap();
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert_eq!(teacher.outputs("again"), teacher.outputs("now"));
+    let later = teacher.graded("later", &["--credit-from", "now"]);
+    assert_eq!(points(&later, "ana"), points(&then, "ana"));
+
+    // What else it refuses.
+    let refused = |out: &str, more: &[&str], said: &str| {
+        let output = teacher.class(out, more).output().unwrap();
+        assert!(output.status.code() == Some(2) && stderr(&output).contains(said), "{more:?}: {}", stderr(&output));
+    };
+    refused("now", &["--credit-from", "gone"], "other classes are credited");
+    refused("new", &["--credit-from", "up"], "there is no class in it");
+    teacher.put("gone/leo/evidence.json", "{}");
+    refused("new", &["--credit-from", "gone"], "it is not what was recorded");
+    teacher.put("now/ana/earlier-1.json", "{}");
+    refused("now", &["--credit-from", "then"], "there is no class in it");
+    std::fs::rename(teacher.path("gone"), teacher.path("then")).unwrap();
+    refused("now", &["--credit-from", "then"], "`ana`: the evidence is missing or is not what was recorded");
 }
 
 #[test]

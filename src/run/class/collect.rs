@@ -9,13 +9,14 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use crate::class::grade::{Kept, Rubric, grade, refuses};
+use crate::class::grade::{Kept, Rubric, Seen, grade, refuses};
 use crate::class::record::{Line, Looked};
 use crate::class::roster::{Entry, Origin};
 use crate::cli;
 use crate::error::Error;
 use crate::evidence::Evidence;
 use crate::run::Environment;
+use crate::run::class::earlier::{self, EarlierClass};
 use crate::run::class::folder::{EVIDENCE, Folder, SIGNATURE, sha256};
 use crate::run::class::live::Live;
 use crate::run::class::machine::{Sight, Way};
@@ -41,6 +42,8 @@ pub struct Collector<'a> {
     pub args: &'a cli::Class,
     /// What students are graded by.
     pub rubric: &'a Rubric,
+    /// The classes that are credited.
+    pub earlier: Vec<EarlierClass>,
     /// How machines are reached.
     pub ssh: SshOptions,
     /// What labrun was started in.
@@ -121,11 +124,13 @@ impl Collector<'_> {
                 evidence: sum,
                 trouble: found.trouble.clone(),
                 took_ms: took.as_millis() as u64,
+                earlier: earlier::take(&self.earlier, folder, &entry.id)?,
             };
             folder.append(Line::Looked(looked.clone()))?;
             let retry = found.trouble.is_some() && matches!(entry.origin, Origin::Vm(_));
             let evidence = found.evidence.map(|(_, evidence)| evidence);
-            let graded = grade(self.rubric, &folder.state.asked.roster.due, entry, &looked, evidence, &live.overrides);
+            let seen = Seen { evidence, earlier: earlier::read(folder, &looked)? };
+            let graded = grade(self.rubric, &folder.state.asked.roster.due, entry, &looked, seen, &live.overrides);
             progress.ends(entry, &graded, took);
             live.ends(folder, entry, graded)?;
             live.keep_up(folder)?;

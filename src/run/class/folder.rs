@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::private;
 
 /// The journal's name.
-const JOURNAL: &str = "journal.jsonl";
+pub const JOURNAL: &str = "journal.jsonl";
 /// The file that a run holds a lock on. The lock ends with the process, however that ends.
 const LOCK: &str = "lock";
 /// A student's evidence, in their folder.

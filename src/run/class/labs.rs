@@ -29,7 +29,18 @@ pub fn begun(library: &Library, subjects: &[Target], set: Settings, personal: bo
         labs.push(lab_file(&plan, source, library, steps, of_library, &mut files));
     }
     let course = course(library)?;
-    Ok((Begun { format: JOURNAL_FORMAT.to_owned(), labs, course, set, challenge: None, personal }, files))
+    Ok((
+        Begun {
+            format: JOURNAL_FORMAT.to_owned(),
+            labs,
+            course,
+            set,
+            challenge: None,
+            personal,
+            credit_from: Vec::new(),
+        },
+        files,
+    ))
 }
 
 fn lab_file(

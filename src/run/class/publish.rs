@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::class::grade::{Graded, Kept, Rubric, grade};
-use crate::class::record::Looked;
+use crate::class::grade::{Graded, Kept, Rubric, Seen, grade};
 use crate::class::roster::Entry;
 use crate::class::settled::{self, Override};
 use crate::class::summary::{Class, Part, StudentOfClass, summarize};
@@ -11,6 +10,7 @@ use crate::class::{marks, page};
 use crate::error::Error;
 use crate::render::{FORMATS, Options};
 use crate::run::class::collect::checked;
+use crate::run::class::earlier;
 use crate::run::class::folder::{EVIDENCE, Folder, SIGNATURE, sha256};
 use crate::run::judged::parse_evidence;
 use crate::run::say;
@@ -66,7 +66,8 @@ pub fn graded(
         }
         None => None,
     };
-    Ok(Some(grade(rubric, &folder.state.asked.roster.due, entry, looked, evidence, overrides)))
+    let seen = Seen { evidence, earlier: earlier::read(folder, looked)? };
+    Ok(Some(grade(rubric, &folder.state.asked.roster.due, entry, looked, seen, overrides)))
 }
 
 /// Writes the report of one student, in the formats for people and programs alike.
@@ -88,10 +89,13 @@ fn evidence_of(entry: &Entry) -> String {
 fn check_evidence(folder: &Folder) -> Result<(), Error> {
     let mut others = Vec::new();
     for entry in &folder.state.asked.roster.students {
-        let looked = folder.state.looked.get(&entry.id);
-        let Some(Looked { evidence: Some(noted), .. }) = looked else { continue };
-        if folder.read(&evidence_of(entry))?.is_none_or(|bytes| sha256(&bytes) != *noted) {
-            others.push(format!("`{}`", entry.id));
+        let Some(looked) = folder.state.looked.get(&entry.id) else { continue };
+        let own = looked.evidence.iter().map(|noted| (EVIDENCE.to_owned(), noted));
+        for (name, noted) in own.chain(earlier::kept(looked).map(|(name, look)| (name, &look.evidence))) {
+            if folder.read(&format!("{}/{name}", entry.id))?.is_none_or(|bytes| sha256(&bytes) != *noted) {
+                others.push(format!("`{}`", entry.id));
+                break;
+            }
         }
     }
     if others.is_empty() {
