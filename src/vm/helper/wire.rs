@@ -21,7 +21,7 @@ const MAX_MESSAGE: u16 = 4096;
 
 /// How many connections are had at once: whoever wants one more waits.
 pub const AT_ONCE: usize = 128;
-/// How many there may be before an end breaks the conversation off: the other end may not have noticed yet that some are over.
+/// How many there may be before an end breaks the conversation off: it may hear late that some are over.
 const MAX_STREAMS: usize = 4 * AT_ONCE;
 
 /// How long a request may take to come in, how long one connection may last, and how long a helper lives whatever happens.

@@ -1,4 +1,5 @@
-//! Logging in: with the agent's keys, with keys from files, each by its certificate first, with a password; whatever the machine takes and the user has.
+//! Logging in: with the agent's keys, with keys from files, each by its certificate first, with a password; whatever the
+//! machine takes and the user has.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
