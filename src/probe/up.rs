@@ -25,6 +25,9 @@ use separate::{Folder, Published, Separate, separate};
 /// How long compose may take: it may have to build and to pull.
 const TO_COME_UP: Duration = Duration::from_secs(180);
 
+/// How soon compose has to be refused for it to be tried once more.
+const SOON: Duration = Duration::from_secs(60);
+
 /// For how long whatever is up has to stay so: what lacks something it depends on ends a little later.
 const TO_SETTLE: Duration = Duration::from_secs(5);
 
@@ -78,6 +81,7 @@ impl Probe for Up {
         ("external", "what the file wants to be there already, so that it was not tried: a list of {kind, name}"),
         ("exit_code", "the exit code of compose; null when it was not tried, or did not end in three minutes"),
         ("error", "what compose had against it, or its last words, or null"),
+        ("first_error", "what compose had against it the first time, when it was tried again, or null"),
         ("services", "what became of each: a list of {name, status, exit_code, restarts}, or null"),
         ("http", "what answered at each port: a list of {port, service, status, location, title, generator}, or null"),
         ("one_command", "whether that one command was enough: all that it started runs (or is done), and all answers"),
@@ -101,7 +105,14 @@ impl Probe for Up {
                     if let Some(why) = cx.consent.refused {
                         outcome.error = Some(why.to_owned());
                     } else if outcome.external.is_empty() {
+                        let start = Instant::now();
                         self.bring_up(cx, &project, &read.tool, &config, &mut outcome).await?;
+                        // An engine that makes several containers at once gets in its own way at times, and says so as an
+                        // error. What is the file's own fault is refused again.
+                        if outcome.exit_code.is_some_and(|code| code != 0) && start.elapsed() < SOON {
+                            outcome.first_error = outcome.error.take();
+                            self.bring_up(cx, &project, &read.tool, &config, &mut outcome).await?;
+                        }
                     }
                 }
             }
@@ -109,6 +120,7 @@ impl Probe for Up {
         sheet.list("external", outcome.external, MANY);
         sheet.fact("exit_code", outcome.exit_code);
         sheet.text("error", outcome.error.as_deref(), WORDS);
+        sheet.text("first_error", outcome.first_error.as_deref(), WORDS);
         sheet.fact("one_command", outcome.exit_code == Some(0) && outcome.settled);
         match outcome.services {
             Some(services) => sheet.list("services", services, MANY),
@@ -131,6 +143,7 @@ struct Outcome {
     external: Vec<Value>,
     exit_code: Option<i32>,
     error: Option<String>,
+    first_error: Option<String>,
     services: Option<Vec<Value>>,
     http: Option<Vec<Value>>,
     /// Whether all that was started runs or is done, and all answers.

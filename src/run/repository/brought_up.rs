@@ -28,6 +28,9 @@ const TO_COME_DOWN: Duration = Duration::from_secs(60);
 /// How long what is up may take until it answers at its ports.
 const TO_SETTLE: Duration = Duration::from_secs(60);
 
+/// How soon compose has to be refused for it to be tried once more.
+const SOON: Duration = Duration::from_secs(60);
+
 /// How much of what compose says is read, and how much of its last words is shown, in characters.
 const CONFIG_BYTES: usize = 4 << 20;
 const WORDS: usize = 1000;
@@ -132,7 +135,13 @@ impl Site<'_> {
             }
         }
         self.begun.set(true);
-        let up = self.compose(&["up", "-d"], 64 << 10, self.up_timeout).await?;
+        let start = Instant::now();
+        let mut up = self.compose(&["up", "-d"], 64 << 10, self.up_timeout).await?;
+        // As in the probe `up`: an engine gets in its own way at times; what is the file's own fault is refused again.
+        if matches!(up.end, End::Exited(1..)) && start.elapsed() < SOON {
+            self.take_down().await;
+            up = self.compose(&["up", "-d"], 64 << 10, self.up_timeout).await?;
+        }
         outcome.exit_code = exit_code(up.end);
         if up.end == End::Exited(0) {
             self.settle().await;
