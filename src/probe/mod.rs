@@ -53,6 +53,7 @@ pub use consent::{Consent, Stop, repair};
 pub use moved::Again;
 pub use shell::{quote, quote_container, shell_host};
 pub use thing::Thing;
+pub use up::REFUSED_SOON;
 
 /// Every kind of probe, in the order of the reference page.
 pub static KINDS: &[Kind] = &[

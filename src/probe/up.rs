@@ -26,7 +26,7 @@ use separate::{Folder, Published, Separate, separate};
 const TO_COME_UP: Duration = Duration::from_secs(180);
 
 /// How soon compose has to be refused for it to be tried once more.
-const SOON: Duration = Duration::from_secs(60);
+pub const REFUSED_SOON: Duration = Duration::from_secs(60);
 
 /// For how long whatever is up has to stay so: what lacks something it depends on ends a little later.
 const TO_SETTLE: Duration = Duration::from_secs(5);
@@ -109,9 +109,11 @@ impl Probe for Up {
                         self.bring_up(cx, &project, &read.tool, &config, &mut outcome).await?;
                         // An engine that makes several containers at once gets in its own way at times, and says so as an
                         // error. What is the file's own fault is refused again.
-                        if outcome.exit_code.is_some_and(|code| code != 0) && start.elapsed() < SOON {
-                            outcome.first_error = outcome.error.take();
+                        if outcome.exit_code.is_some_and(|code| code != 0) && start.elapsed() < REFUSED_SOON {
+                            let first = std::mem::take(&mut outcome);
+                            outcome.first_error = first.error;
                             self.bring_up(cx, &project, &read.tool, &config, &mut outcome).await?;
+                            outcome.restored = outcome.restored.zip(first.restored).map(|(last, first)| last && first);
                         }
                     }
                 }

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::evidence::chain::seal;
 use crate::evidence::{Cause, Evidence, OptIn, Repository, Unobserved};
-use crate::probe::{Consent, complaint};
+use crate::probe::{Consent, REFUSED_SOON, complaint};
 use crate::repository::{Refusal, USUAL, Why, images, resolved, written};
 use crate::run::check::{Look, Prepared};
 use crate::run::repository::Bringing;
@@ -27,9 +27,6 @@ const TO_COME_DOWN: Duration = Duration::from_secs(60);
 
 /// How long what is up may take until it answers at its ports.
 const TO_SETTLE: Duration = Duration::from_secs(60);
-
-/// How soon compose has to be refused for it to be tried once more.
-const SOON: Duration = Duration::from_secs(60);
 
 /// How much of what compose says is read, and how much of its last words is shown, in characters.
 const CONFIG_BYTES: usize = 4 << 20;
@@ -138,7 +135,7 @@ impl Site<'_> {
         let start = Instant::now();
         let mut up = self.compose(&["up", "-d"], 64 << 10, self.up_timeout).await?;
         // As in the probe `up`: an engine gets in its own way at times; what is the file's own fault is refused again.
-        if matches!(up.end, End::Exited(1..)) && start.elapsed() < SOON {
+        if matches!(up.end, End::Exited(1..)) && start.elapsed() < REFUSED_SOON {
             self.take_down().await;
             up = self.compose(&["up", "-d"], 64 << 10, self.up_timeout).await?;
         }
