@@ -1,6 +1,8 @@
 //! A client of a Docker engine over whatever connects to it: one connection per question, so that a bound on bytes
 //! bounds one answer.
 
+mod framed;
+
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use crate::evidence::{Cause, Unobserved};
+use crate::vm::docker::framed::Framed;
 use crate::vm::{Bounded, ByteStream, Meter};
 
 /// The engine's socket where nobody says otherwise.
@@ -49,9 +52,8 @@ pub async fn client_that_keeps(place: &str, connect: Connect) -> Result<Docker, 
     let transport = move |request: BollardRequest| {
         let (connect, kept) = (connect.clone(), kept.clone());
         async move {
-            let is_passed_on = is_passed_on(&request);
             // One whose answer has no end is not to be had again.
-            let is_kept = !is_passed_on && !request.uri().path().ends_with("/events");
+            let is_kept = Answer::to(&request) == Answer::Parsed && !request.uri().path().ends_with("/events");
             let ready = {
                 let mut kept: MutexGuard<'_, Vec<Conversation<_>>> =
                     kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,14 +86,14 @@ async fn ask_anew<B>(connect: &Connect, request: Request<B>) -> Result<(Conversa
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    let is_passed_on = is_passed_on(&request);
-    let mut conversation = Conversation::over(connect().await?, is_passed_on).await?;
+    let expected = Answer::to(&request);
+    let mut conversation = Conversation::over(connect().await?, expected).await?;
     let mut lost = match conversation.ask(request).await {
         Ok(answer) => return Ok((conversation, answer)),
         Err(lost) => lost,
     };
     let Some(request) = lost.take_message() else { return Err(lost.into_error().into()) };
-    let mut conversation = Conversation::over(connect().await?, is_passed_on).await?;
+    let mut conversation = Conversation::over(connect().await?, expected).await?;
     let answer = conversation.ask(request).await.map_err(TrySendError::into_error)?;
     Ok((conversation, answer))
 }
@@ -127,10 +129,28 @@ pub fn silent(place: &str) -> Unobserved {
     )
 }
 
-/// Whether nothing of the answer is kept: a connection that becomes a helper's standard input and output is bounded by
-/// those who talk over it, and images are handed on.
-fn is_passed_on<B>(request: &Request<B>) -> bool {
-    request.headers().contains_key(UPGRADE) || request.uri().path().ends_with("/images/get")
+/// What becomes of an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It is kept, and read as a whole.
+    Parsed,
+    /// The connection becomes a container's standard input and output: as a whole it is bounded by those who talk over
+    /// it, its frames here.
+    Framed,
+    /// An image, which is handed on.
+    PassedOn,
+}
+
+impl Answer {
+    fn to<B>(request: &Request<B>) -> Answer {
+        if request.headers().contains_key(UPGRADE) {
+            Answer::Framed
+        } else if request.uri().path().ends_with("/images/get") {
+            Answer::PassedOn
+        } else {
+            Answer::Parsed
+        }
+    }
 }
 
 /// A connection to an engine, on which one question is asked after the other.
@@ -143,8 +163,15 @@ impl<B> Conversation<B>
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    async fn over(stream: Box<dyn ByteStream>, is_passed_on: bool) -> Result<Conversation<B>, Error> {
-        let (max, surcharge): (u64, fn(&[u8]) -> u64) = if is_passed_on { (u64::MAX, |_| 0) } else { (BYTES, parsed) };
+    async fn over(stream: Box<dyn ByteStream>, expected: Answer) -> Result<Conversation<B>, Error> {
+        let stream: Box<dyn ByteStream> = match expected {
+            Answer::Framed => Box::new(Framed::new(stream, BYTES)),
+            Answer::Parsed | Answer::PassedOn => stream,
+        };
+        let (max, surcharge): (u64, fn(&[u8]) -> u64) = match expected {
+            Answer::Parsed => (BYTES, reckoned),
+            Answer::Framed | Answer::PassedOn => (u64::MAX, |_| 0),
+        };
         let stream = Bounded::new(stream, max).with_surcharge(surcharge);
         let meter = stream.meter();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -167,7 +194,7 @@ where
 
 /// What else counts as read of an answer, for what its parsing takes: two bytes of JSON can become a record of a
 /// thousand. A thousand containers, each with its ports, mounts and networks, come to some 22 MB with it.
-fn parsed(json: &[u8]) -> u64 {
+pub fn reckoned(json: &[u8]) -> u64 {
     let cost = |byte: &u8| match byte {
         b'{' => 1024,
         b',' => 96,
@@ -180,7 +207,8 @@ fn parsed(json: &[u8]) -> u64 {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use futures_util::FutureExt;
+    use bollard::query_parameters::AttachContainerOptions;
+    use futures_util::{FutureExt, StreamExt};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
@@ -213,5 +241,32 @@ mod tests {
             let connect: Connect = Arc::new(connect);
             assert_eq!(client("x", connect.clone()).await.is_ok(), is_heard, "{closed}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_never_ends_is_not_waited_for() {
+        let connect = || {
+            let (near, mut far) = duplex(1 << 16);
+            tokio::spawn(async move {
+                let mut asked = [0; 4096];
+                if far.read(&mut asked).await.is_ok() && asked.starts_with(b"POST ") {
+                    let _ =
+                        far.write_all(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n").await;
+                    let _ = far.write_all(&[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]).await;
+                    while far.write_all(&[b'x'; 4096]).await.is_ok() {}
+                }
+            });
+            async move { Ok(Box::new(near) as Box<dyn ByteStream>) }.boxed()
+        };
+        let transport = move |request: BollardRequest| async move {
+            Ok(ask_anew(&(Arc::new(connect) as Connect), request).await?.1)
+        };
+        let docker = Docker::connect_with_custom_transport(transport, Some("http://docker"), 60, API_DEFAULT_VERSION);
+        let docker = docker.unwrap();
+        let said = async {
+            let mut attached = docker.attach_container("x", None::<AttachContainerOptions>).await?;
+            attached.output.next().await.transpose()
+        };
+        assert!(timeout(PATIENCE, said).await.unwrap().is_err());
     }
 }

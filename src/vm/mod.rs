@@ -4,7 +4,7 @@
 pub mod address;
 mod addresses;
 pub mod connect;
-mod docker;
+pub mod docker;
 pub mod helper;
 mod inside;
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
