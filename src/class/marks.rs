@@ -2,7 +2,7 @@
 //! `queue.csv`, which a teacher fills in and keeps as `overrides.csv`.
 //!
 //! A cell that is a mark is empty until nothing of it is undetermined or deferred. A text that a spreadsheet would take
-//! for a formula gets an apostrophe before it.
+//! for a formula gets an apostrophe before it, and so does a part of one after a `;`.
 
 use crate::class::roster::Roster;
 use crate::class::settled::COLUMNS;
@@ -143,13 +143,18 @@ fn number(points: Option<Points>) -> String {
     points.map(|points| points.to_string()).unwrap_or_default()
 }
 
-/// A text that is one in every spreadsheet.
+/// A text that is one in every spreadsheet, also in those for which a cell ends at a `;`, quotes or none.
 fn text(text: &str) -> String {
-    let begins = text.trim_start().chars().next();
-    let formula = begins.is_some_and(|c| "=+-@|%\t\r\n＝＋－＠".contains(c));
+    let begins = |part: &str| part.starts_with(|c| "=+-@|%\t\r\n＝＋－＠".contains(c));
+    let parts = text.split(';').enumerate().map(|(n, part)| {
+        let bare = match n {
+            0 => part.trim_start(),
+            _ => part.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')),
+        };
+        if begins(part) || begins(bare) { format!("'{part}") } else { part.to_owned() }
+    });
     // Only here, so that what a teacher reads is what the student wrote but for what would do harm.
-    let tamed = tame(text, LONG);
-    if formula || text.starts_with(['\t', '\r', '\n']) { format!("'{tamed}") } else { tamed }
+    tame(&parts.collect::<Vec<_>>().join(";"), LONG)
 }
 
 fn table(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
@@ -170,7 +175,18 @@ mod tests {
         for bad in ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "\n=1", "＝1", "|cmd", "%0a"] {
             assert!(text(bad).starts_with('\''), "{bad:?}");
         }
-        for good in ["Ana", "a=b", "O'Higgins", "ñ", "", "3"] {
+        for (bad, cell) in [
+            ("bien;=cmd|'/C calc'!A0", "bien;'=cmd|'/C calc'!A0"),
+            ("a; \"'=1;-2", "a;' \"'=1;'-2"),
+            ("a;\"\" ＝1", "a;'\"\" ＝1"),
+            ("=1;b;+1", "'=1;b;'+1"),
+            (";=1", ";'=1"),
+            ("a;\t=1", "a;'\\t=1"),
+        ] {
+            assert_eq!(text(bad), cell);
+        }
+        for good in ["Ana", "a=b", "O'Higgins", "ñ", "", "3", "a; b", "a;", ";;", "a;\"b\"", "SELECT 1; SELECT 2 = 2;"]
+        {
             assert_eq!(text(good), good);
         }
         assert!(!text("a\u{1b}[31m\u{202e}\nb").contains(['\u{1b}', '\u{202e}', '\n']));
