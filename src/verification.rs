@@ -134,7 +134,7 @@ mod tests {
             let from = if n == 6 { ", from: grader" } else { "" };
             lab += &format!(
                 "      - {{id: c{n}, points: 1, claim: {{es: x, en: x}}, probe: {{reach: {{to: \"x:{}\"}}}}{needs}{from}, \
-                 expect: {{connection: open}}, hints: [{{id: h, say: [{{es: x, en: x}}]}}]}}\n",
+                 expect: {{connection: connected}}, hints: [{{id: h, say: [{{es: x, en: x}}]}}]}}\n",
                 n + 1
             );
         }

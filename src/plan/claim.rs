@@ -12,7 +12,7 @@ use crate::evidence::{Facts, RUN, RUN_FACTS};
 use crate::expect::{Expectation, Truth};
 use crate::lab::{Advice, Check, Doubt};
 use crate::node::{Key, Node, Tree};
-use crate::plan::options::check_options;
+use crate::plan::options::{check_options, check_words};
 use crate::plan::{Ask, PlannedAdvice, PlannedCheck, PlannedWord};
 use crate::points::Points;
 use crate::probe::{KINDS, Kind};
@@ -285,8 +285,19 @@ pub(super) struct FactNames<'a> {
     pub(super) given: &'a [(String, Ask)],
 }
 
+impl FactNames<'_> {
+    /// The words that the fact at `path` may be, if it is one of a few.
+    fn words(&self, path: &Path) -> Option<&'static [&'static str]> {
+        match self.given.iter().find(|(name, _)| name == path.head()) {
+            Some((_, ask)) => Kind::named(ask.probe)?.words(path.second()?),
+            None => self.own.words(path.head()),
+        }
+    }
+}
+
 fn expectation(node: &Node, facts: &FactNames, decode: &mut Decode) -> Expectation {
     check_references(node, facts.given, decode);
+    check_words(node, &|path| facts.words(path), decode);
     let is_given = |name: &str| name == RUN || facts.given.iter().any(|(given, _)| given == name);
     Expectation::read(node, decode, &|path| match is_given(path.head()) {
         true => check_given_path(path, facts.given),

@@ -79,6 +79,7 @@ impl Probe for Answer {
             "its values one by one, sorted: those of a list, or a text taken apart at commas, `;` and line ends",
         ),
         ("number", "the answer as a number, if it is one, else null"),
+        ("address", "the first IPv4 address in it, without its mask, else null"),
         (
             "subnet",
             "the network of the first address with a `/` in it, `172.19.0.2/16` being of `172.19.0.0/16`, else null",
@@ -90,9 +91,11 @@ impl Probe for Answer {
              `twice`, or null",
         ),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("problem", &["no_file", "bad_file", "too_long", "nested", "twice"])];
     const WORD: Option<Word> = Some(Word {
         fact: "value",
-        unsaid: r#"{"given":false,"value":null,"values":null,"number":null,"subnet":null,"listed":null,"problem":null}"#,
+        unsaid: r#"{"given":false,"value":null,"values":null,"number":null,"address":null,"subnet":null,"listed":null,"problem":null}"#,
     });
     // The student's file is no business of the engine's.
     const MOVED_BY: &'static [Change] = &[];
@@ -123,6 +126,7 @@ impl Probe for Answer {
         Ok(Facts::from_iter([
             ("given".to_owned(), json!(answer.is_some())),
             ("number".to_owned(), json!(said.text.as_deref().and_then(number))),
+            ("address".to_owned(), json!(said.text.as_deref().and_then(address))),
             ("subnet".to_owned(), json!(said.text.as_deref().and_then(subnet))),
             ("value".to_owned(), json!(said.text)),
             ("values".to_owned(), json!(said.parts)),
@@ -211,11 +215,19 @@ fn number(text: &str) -> Option<serde_json::Number> {
     text.parse::<f64>().ok().filter(|_| plain).and_then(serde_json::Number::from_f64)
 }
 
+/// The first IPv4 address in `text`, with a prefix or without.
+fn address(text: &str) -> Option<Ipv4Addr> {
+    words_of_addresses(text).find_map(|word| word.split('/').next()?.trim_end_matches('.').parse().ok())
+}
+
+fn words_of_addresses(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_digit() && c != '.' && c != '/')
+}
+
 /// The network that the first IPv4 address with a prefix in `text` lies in: what `ip address` and `ip route` print is
 /// such a text, whichever address of the network they show.
 fn subnet(text: &str) -> Option<String> {
-    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.' && c != '/');
-    words.filter_map(|word| word.split_once('/')).find_map(|(address, prefix)| {
+    words_of_addresses(text).filter_map(|word| word.split_once('/')).find_map(|(address, prefix)| {
         let address = u32::from(address.parse::<Ipv4Addr>().ok()?);
         let prefix: u32 = prefix.trim_end_matches('.').parse().ok().filter(|prefix| *prefix <= 32)?;
         let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
@@ -231,6 +243,16 @@ mod tests {
 
     fn read(args: Value) -> Answer {
         serde_json::from_value(args).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_known_with_a_mask_and_among_words() {
+        for text in ["10.0.2.15", "10.0.2.15/24", "es 10.0.2.15.", "inet 10.0.2.15/24 brd 10.0.2.255"] {
+            assert_eq!(address(text), Some(Ipv4Addr::new(10, 0, 2, 15)), "{text}");
+        }
+        for text in ["", "10.0.2", "fe80::1/64", "24", "300.1.1.1"] {
+            assert_eq!(address(text), None, "{text}");
+        }
     }
 
     #[test]

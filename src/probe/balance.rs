@@ -18,8 +18,10 @@ use crate::evidence::{Facts, Unobserved};
 use crate::probe::balance::arrived::Instance;
 use crate::probe::balance::ask::{Answers, Asking};
 use crate::probe::balance::seen::Seen;
+use crate::probe::http::host;
 use crate::probe::{
-    ADDRESS_FACT, Again, CONNECTION_FACT, Context, NAMESPACE_FACT, Probe, Thing, quote_container, shell_host,
+    ADDRESS_FACT, Again, CONNECTION_FACT, CONNECTION_WORDS, Context, NAMESPACE_FACT, Probe, Thing, quote,
+    quote_container, shell_host,
 };
 use crate::vantage::Endpoint;
 
@@ -55,6 +57,9 @@ pub struct Balance {
     /// The path, in which `@{nonce}` stands for the text that tells a request from all others.
     #[serde(default)]
     pub path: Path,
+    /// What the requests say in `Host`: where they are sent, unless said otherwise.
+    #[serde(default, deserialize_with = "host")]
+    pub host: Option<String>,
 }
 
 /// The instances' names.
@@ -178,6 +183,11 @@ impl Probe for Balance {
         ("cached", "whether a request that is repeated arrived fewer times than it was answered; null when unknown"),
         ("truncated", "the names of facts that are cut because there was too much, or that could not be known"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
+        CONNECTION_WORDS,
+        ("method", &["log", "counter"]),
+        ("policy", &["round-robin", "weighted", "one-only", "random-like", "uneven", "mirror", "none"]),
+    ];
     const NOTHING_REACHED: Option<&'static str> = Some(
         r#"{"connection":"timed_out","address":null,"answer":null,"sent":0,"answered":0,"statuses":{},"redirected":0,
             "method":"log","backends":[],"least_share":0,"most_share":0,"unseen":0,"doubled":0,"order":"","policy":null,
@@ -198,7 +208,7 @@ impl Probe for Balance {
         }
         cx.take_place().await?;
         let since = Timestamp::now().as_second();
-        let asking = Asking::new(cx, &self.to, &self.path);
+        let asking = Asking::new(cx, &self.to, &self.path, self.host.as_deref());
         let mut taken = vec![opens(cx, &instances).await];
         let separate = asking.separately(0..self.requests.0, SEPARATE).await?;
         taken.push(opens(cx, &instances).await);
@@ -228,8 +238,12 @@ impl Probe for Balance {
     fn command(&self) -> String {
         let place = format!("{}:{}", shell_host(&self.to.host), self.to.port);
         let path = self.path.with("$i");
-        let asks =
-            format!("for i in $(seq {}); do curl -s -o /dev/null http://{place}\"{path}\"; done", self.requests.0);
+        let host = self.host.iter().map(|host| format!("-H {} ", quote(&format!("Host: {host}"))));
+        let asks = format!(
+            "for i in $(seq {}); do curl -s -o /dev/null {}http://{place}\"{path}\"; done",
+            self.requests.0,
+            host.collect::<String>(),
+        );
         let logs =
             self.backends.0.iter().map(|name| format!("docker logs --since 1m {} | tail", quote_container(name)));
         [asks].into_iter().chain(logs).collect::<Vec<_>>().join("; ")
@@ -261,6 +275,8 @@ mod tests {
             (json!({"backends": ["a"], "path": "/x"}), "holds `@{nonce}` once"),
             (json!({"backends": ["a"], "path": "/@{nonce}@{nonce}"}), "holds `@{nonce}` once"),
             (json!({"backends": ["a"], "path": "/ @{nonce}"}), "holds `@{nonce}` once"),
+            (json!({"backends": ["a"], "host": "a\r\nb: c"}), "one line of text"),
+            (json!({"backends": ["a"], "host": "@{nonce}"}), "captured by no step"),
         ] {
             let mut whole = json!({"to": "localhost:80"});
             whole.as_object_mut().unwrap().extend(args.as_object().unwrap().clone());
@@ -283,5 +299,9 @@ mod tests {
             "for i in $(seq 100); do curl -s -o /dev/null http://localhost:80\"/labrun-$i.txt\"; done; \
              docker logs --since 1m drp1 | tail; docker logs --since 1m $(docker ps -q --filter publish=8082/tcp) | tail"
         );
+        let args = json!({"to": "10.0.2.15:80", "backends": ["drp1"], "host": "localhost:80"});
+        let probe: Balance = serde_json::from_value(args).unwrap();
+        let asks = "curl -s -o /dev/null -H 'Host: localhost:80' http://10.0.2.15:80\"/labrun-$i.txt\";";
+        assert!(Probe::command(&probe).contains(asks), "{}", Probe::command(&probe));
     }
 }

@@ -2,6 +2,7 @@
 //! containers say of it, or where such files usually lie. Nothing is started.
 
 mod described;
+mod fetched;
 mod found;
 
 use std::time::{Duration, Instant};
@@ -14,12 +15,13 @@ use serde_json::Value;
 use crate::evidence::secrets::masked;
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::node;
-use crate::probe::{Again, Context, Probe, Sheet, Thing, quote, text_fact};
+use crate::probe::{Again, Context, FOUND_WORDS, Probe, Sheet, Thing, quote, text_fact};
 use crate::vm::{Command, End, Output};
 
 use described::{describe, undefined_network};
 
 pub use described::{Mount, Port, bind_sources, external, mounts, networks, ports, services};
+pub use fetched::not_fetched;
 pub use found::{Project, projects};
 
 /// How much of what compose makes of a file is read.
@@ -64,6 +66,8 @@ impl Probe for Compose {
         ("external", "what must be there before it can be brought up: a list of {kind, name}"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[FOUND_WORDS, ("by", &["path", "containers", "name"])];
     const AGAIN: Again = Again::Seldom;
 
     fn things(&self) -> Vec<Thing> {

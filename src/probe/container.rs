@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::engine::{Change, ContainerState, Resolution};
 use crate::evidence::secrets::masked;
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Again, Context, Probe, Sheet, Thing, quote_container};
+use crate::probe::{Again, Context, FOUND_WORDS, Probe, Sheet, Thing, quote_container};
 
 /// How many of anything a container has are reported.
 const MANY: usize = 200;
@@ -57,6 +57,11 @@ impl Probe for Container {
         ("mounts", "what is mounted: a list of {type, name, source, destination, writable, anonymous}"),
         ("auto_remove", "whether it is removed when it ends (`--rm`)"),
         ("truncated", "the names of facts that are cut because there was too much"),
+    ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
+        FOUND_WORDS,
+        ("status", &["created", "running", "paused", "restarting", "removing", "exited", "dead"]),
+        ("restart_policy", &["no", "always", "unless-stopped", "on-failure"]),
     ];
     const MOVED_BY: &'static [Change] = Change::OUTSIDE;
     const AGAIN: Again = Again::Seldom;

@@ -15,7 +15,7 @@ use crate::engine::{ContainerState, Mounted, PathStat, Resolution, VolumeState, 
 use crate::evidence::{Cause, Facts, Unobserved};
 use crate::probe::inside::{self, Lost};
 use crate::probe::mount::covering;
-use crate::probe::{Context, Probe, Sheet, Thing, quote, quote_container};
+use crate::probe::{Context, FOUND_WORDS, Probe, Sheet, Thing, quote, quote_container};
 use crate::vm::{FileError, Resolved};
 
 /// How many names of those that answer to a name are reported.
@@ -77,6 +77,8 @@ impl Probe for File {
         ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[FOUND_WORDS, ("kind", &["file", "directory", "symlink", "other", "absent"])];
 
     fn things(&self) -> Vec<Thing> {
         self.container.iter().cloned().map(Thing::Container).collect()

@@ -17,10 +17,12 @@ use crate::evidence::{Facts, Unobserved};
 use crate::probe::http::args::{Method, Unless};
 use crate::probe::http::once::{Leave, Record};
 use crate::probe::http::sequence::{LOCATION, Sequence};
-use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, NAMESPACE_FACT, Probe, Sheet, Thing, quote, shell_host};
+use crate::probe::{
+    ADDRESS_FACT, CONNECTION_FACT, CONNECTION_WORDS, Context, NAMESPACE_FACT, Probe, Sheet, Thing, quote, shell_host,
+};
 use crate::vantage::Host;
 
-pub use args::Http;
+pub use args::{Http, host};
 
 /// How many headers are kept, and how long a value may be.
 const HEADERS_KEPT: usize = 100;
@@ -48,13 +50,15 @@ impl Probe for Http {
         ("location_inside", "whether that is the same host and port, in clear; else nothing follows it; or null"),
         ("path", "the path that this is the answer to, after redirects"),
         ("title", "the text of the page's `<title>`, or null"),
-        ("body", "the body as text, up to 1 MiB, or null; null when it was `incomplete`"),
+        ("body", "the body as text, up to 1 MiB; null unless the answer is complete or was cut by labrun itself"),
         ("body_bytes", "how many bytes of body came, or null"),
         ("steps", "what became of each step that was answered: a list of {status, location, redirects, captured}"),
         ("finished", "whether every step was asked and answered"),
         ("recalled_at", "when all this was seen, if it is recalled and was not asked again (`once`), else null"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[CONNECTION_WORDS, ("answer", &["complete", "silent", "closed", "incomplete", "malformed", "oversized"])];
     const NOTHING_REACHED: Option<&'static str> = Some(
         r#"{"connection":"timed_out","address":null,"answer":null,"status":null,"headers":null,"location":null,
             "location_path":null,"location_inside":null,"path":"/","title":null,"body":null,"body_bytes":null,

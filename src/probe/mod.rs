@@ -26,6 +26,7 @@ mod sockets;
 mod thing;
 mod up;
 mod volume;
+mod words;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -48,12 +49,13 @@ use crate::vantage::{Endpoint, Host, Vantage};
 use crate::vm::connect::Pace;
 use crate::vm::{self, ByteStream, DialError, Place, Vm};
 
-pub use compose::complaint;
+pub use compose::{complaint, not_fetched};
 pub use consent::{Consent, Stop, repair};
 pub use moved::Again;
 pub use shell::{quote, quote_container, shell_host};
 pub use thing::Thing;
 pub use up::REFUSED_SOON;
+pub use words::{CONNECTION_WORDS, FOUND_WORDS};
 
 /// Every kind of probe, in the order of the reference page.
 pub static KINDS: &[Kind] = &[
@@ -86,6 +88,8 @@ pub trait Probe: DeserializeOwned + JsonSchema + Send + Sync {
     const NAME: &'static str;
     /// The facts it reports, each with one line on what it is; the contract of expectations.
     const FACTS: &'static [(&'static str, &'static str)];
+    /// Those facts that are one of a few words, or null, with all of these words.
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[];
     /// The facts of a look that reached nothing, for kinds that reach. An expectation that holds on them is a
     /// negative claim, and a negative claim needs a control.
     const NOTHING_REACHED: Option<&'static str> = None;
@@ -134,6 +138,8 @@ pub struct Kind {
     pub name: &'static str,
     /// See [`Probe::FACTS`].
     pub facts: &'static [(&'static str, &'static str)],
+    /// See [`Probe::WORDS`].
+    pub words: &'static [(&'static str, &'static [&'static str])],
     /// See [`Probe::NOTHING_REACHED`].
     pub nothing_reached: Option<&'static str>,
     /// See [`Probe::WORD`].
@@ -161,6 +167,7 @@ impl Kind {
         Kind {
             name: P::NAME,
             facts: P::FACTS,
+            words: P::WORDS,
             nothing_reached: P::NOTHING_REACHED,
             word: P::WORD,
             opt_in: P::OPT_IN,
@@ -198,6 +205,11 @@ impl Kind {
     /// Looks, with `args` fully resolved.
     pub async fn observe(&self, args: Value, cx: &Context<'_>) -> Result<Facts, Unobserved> {
         (self.observe)(args, cx).await
+    }
+
+    /// The words that `fact` may be, if it is one of a few.
+    pub fn words(&self, fact: &str) -> Option<&'static [&'static str]> {
+        self.words.iter().find(|(name, _)| *name == fact).map(|(_, words)| *words)
     }
 
     /// What there is to choose from with `args`, if `fact` is a choice.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{Change, ContainerState, Mounted, Resolution, VolumeState, clean_path};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Again, Context, Probe, Sheet, Thing, quote, quote_container};
+use crate::probe::{Again, Context, FOUND_WORDS, Probe, Sheet, Thing, quote, quote_container};
 
 /// How many mounts elsewhere are reported.
 const MANY: usize = 100;
@@ -33,7 +33,7 @@ impl Probe for Mount {
     const FACTS: &'static [(&'static str, &'static str)] = &[
         ("found", "`one`, `none`, or `several` when more than one container answers to the name"),
         ("names", "the exact names of those that answer to the name"),
-        ("kind", "`volume`, `bind`, `tmpfs`, or `layer` when the path is the container's own"),
+        ("kind", "`volume`, `bind`, `tmpfs`, `image`, or `layer` when the path is the container's own"),
         ("volume", "the exact name of the volume, or null"),
         ("volume_as", "the name its users know (compose's, without the project), or null"),
         ("anonymous", "whether it is a volume that nobody named: a new container will not find it again"),
@@ -49,6 +49,8 @@ impl Probe for Mount {
         ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[FOUND_WORDS, ("kind", &["volume", "bind", "tmpfs", "image", "layer"])];
     const MOVED_BY: &'static [Change] = Change::OUTSIDE;
     const AGAIN: Again = Again::Seldom;
 

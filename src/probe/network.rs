@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::engine::{Change, Listed, NetworkState, Resolution};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Again, Context, Probe, Sheet, Thing, quote};
+use crate::probe::{Again, Context, FOUND_WORDS, Probe, Sheet, Thing, quote};
 
 /// How many containers or subnets are reported.
 const MANY: usize = 200;
@@ -37,6 +37,7 @@ impl Probe for Network {
         ("containers", "the running containers on it: a list of {name, service, address}"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[FOUND_WORDS];
     const MOVED_BY: &'static [Change] = Change::OUTSIDE;
     const AGAIN: Again = Again::Seldom;
 

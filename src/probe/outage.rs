@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::engine::{Engine, Hands, Resolution};
 use crate::evidence::{Facts, OptIn, Unobserved};
 use crate::probe::consent::AtWork;
-use crate::probe::http::Http;
+use crate::probe::http::{Http, host};
 use crate::probe::recreate::gone_when_stopped;
 use crate::probe::{Context, Probe, Sheet, Thing, quote, shell_host};
 use crate::text::Text;
@@ -46,6 +46,9 @@ pub struct Outage {
     /// What is asked for; `/` unless said otherwise.
     #[serde(default = "root", deserialize_with = "path")]
     pub path: String,
+    /// What the requests say in `Host`: where they are sent, unless said otherwise.
+    #[serde(default, deserialize_with = "host")]
+    pub host: Option<String>,
 }
 
 fn root() -> String {
@@ -123,7 +126,8 @@ impl Probe for Outage {
     fn command(&self) -> String {
         let name = quote(self.containers.first().map_or("", String::as_str));
         let place = format!("{}:{}", shell_host(&self.to.host), self.to.port);
-        let ask = format!("curl -i --max-time 10 http://{place}{}", quote(&self.path));
+        let host = self.host.iter().map(|host| format!("-H {} ", quote(&format!("Host: {host}"))));
+        let ask = format!("curl -i --max-time 10 {}http://{place}{}", host.collect::<String>(), quote(&self.path));
         format!("docker stop {name}; {ask}; docker start {name}")
     }
 }
@@ -163,12 +167,17 @@ impl Outage {
 
     /// The status of one answer, or null.
     async fn ask(&self, cx: &Context<'_>) -> Result<Value, Unobserved> {
-        let args = json!({"to": self.to.to_string(), "path": self.path});
-        let Ok(request) = Http::deserialize(args) else { return Ok(Value::Null) };
+        let Ok(request) = Http::deserialize(self.request()) else { return Ok(Value::Null) };
         let engine = Engine::new(cx.vm, cx.deadline);
         let patient = Context { patience: PATIENCE, ..cx.with(&engine, cx.deadline) };
         let facts = request.observe(&patient).await?;
         Ok(facts.get("status").cloned().unwrap_or_default())
+    }
+
+    /// What is asked, as `http` takes it.
+    fn request(&self) -> Value {
+        let headers: Map<String, Value> = self.host.iter().map(|host| ("host".to_owned(), json!(host))).collect();
+        json!({"to": self.to.to_string(), "path": self.path, "headers": headers})
     }
 
     fn will(&self) -> Text {
@@ -183,4 +192,50 @@ impl Outage {
 /// Whether a status is that of a service that works.
 fn is_served(status: &Value) -> bool {
     status.as_u64().is_some_and(|status| status < 500)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(more: Value) -> Result<Outage, String> {
+        let mut args = json!({"containers": ["drp1"], "to": "10.0.2.15:80"});
+        args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(args).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_when_the_lab_is_read() {
+        for (args, said) in [
+            (json!({"containers": []}), "from 1 to 4 containers"),
+            (json!({"path": "no-slash"}), "a path starts with `/`"),
+            (json!({"host": "a\r\nb: c"}), "one line of text"),
+            (json!({"host": "@{a}"}), "captured by no step"),
+        ] {
+            let refused = read(args.clone()).unwrap_err();
+            assert!(refused.contains(said), "{args}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_service_is_asked_by_the_host_it_is_told() {
+        let host = |outage: &Outage| {
+            let request = Http::deserialize(outage.request()).unwrap();
+            request.steps[0].headers.values().map(|line| line.0.clone()).collect::<Vec<_>>()
+        };
+        assert!(host(&read(json!({})).unwrap()).is_empty());
+        assert_eq!(host(&read(json!({"host": "localhost:80"})).unwrap()), ["localhost:80"]);
+    }
+
+    #[test]
+    fn the_command_is_one_a_student_can_paste() {
+        assert_eq!(
+            read(json!({})).unwrap().command(),
+            "docker stop drp1; curl -i --max-time 10 http://10.0.2.15:80/; docker start drp1"
+        );
+        assert_eq!(
+            read(json!({"host": "localhost:80"})).unwrap().command(),
+            "docker stop drp1; curl -i --max-time 10 -H 'Host: localhost:80' http://10.0.2.15:80/; docker start drp1"
+        );
+    }
 }

@@ -18,7 +18,8 @@ use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage, SimpleQue
 
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::{
-    ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, Sheet, Thing, quote, shell_host,
+    ADDRESS_FACT, CONNECTION_FACT, CONNECTION_WORDS, Context, Dialled, NAMESPACE_FACT, Probe, Sheet, Thing, quote,
+    shell_host,
 };
 use crate::vantage::Endpoint;
 use crate::vm::{Bounded, ByteStream, Meter};
@@ -87,6 +88,11 @@ impl Probe for Postgres {
         ),
         ("query_error", "why the query gave no rows: {sqlstate, message}, or null"),
         ("truncated", "the names of facts that are cut because there was too much"),
+    ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
+        CONNECTION_WORDS,
+        ("speaks", &["postgres", "silent", "closed", "other"]),
+        ("login", &["accepted", "rejected", "tls_required", "starting", "error", "silent"]),
     ];
     const NOTHING_REACHED: Option<&'static str> = Some(
         r#"{"connection":"timed_out","address":null,"speaks":null,"login":null,"sqlstate":null,"message":null,

@@ -13,7 +13,7 @@ use crate::evidence::secrets::masked_words;
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::process::{Runs, runs};
 use crate::probe::inside::{self, At, Lost};
-use crate::probe::{Context, Probe, Sheet, Thing, quote, quote_container};
+use crate::probe::{Context, FOUND_WORDS, Probe, Sheet, Thing, quote, quote_container};
 
 /// How many processes are looked at, and how many are reported.
 const MANY: usize = 1000;
@@ -49,6 +49,7 @@ impl Probe for Processes {
         ("uids", "the users of the VM they run as: numbers, sorted, each once; absent unless it runs"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[FOUND_WORDS];
 
     fn things(&self) -> Vec<Thing> {
         self.container.iter().cloned().map(Thing::Container).collect()

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{ADDRESS_FACT, CONNECTION_FACT, Context, Dialled, NAMESPACE_FACT, Probe, Thing, shell_host};
+use crate::probe::{
+    ADDRESS_FACT, CONNECTION_FACT, CONNECTION_WORDS, Context, Dialled, NAMESPACE_FACT, Probe, Thing, shell_host,
+};
 use crate::vantage::Endpoint;
 
 /// Tries to connect.
@@ -25,6 +27,7 @@ impl Probe for Reach {
     const NAME: &'static str = "reach";
     const FACTS: &'static [(&'static str, &'static str)] =
         &[CONNECTION_FACT, ADDRESS_FACT, ("ip", "the IP address in it, without the port, or null"), NAMESPACE_FACT];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[CONNECTION_WORDS];
     const NOTHING_REACHED: Option<&'static str> = Some(r#"{"connection":"timed_out","address":null,"ip":null}"#);
 
     fn things(&self) -> Vec<Thing> {

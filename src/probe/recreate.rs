@@ -14,7 +14,7 @@ use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 use crate::engine::{Engine, Hands, Resolution};
 use crate::evidence::{Cause, Facts, OptIn, Unobserved};
 use crate::probe::consent::AtWork;
-use crate::probe::{Context, Dialled, Probe, Sheet, Thing, quote};
+use crate::probe::{Context, Dialled, FOUND_WORDS, Probe, Sheet, Thing, quote};
 use crate::text::Text;
 use crate::vantage::{Endpoint, Host};
 use crate::vm::Bounded;
@@ -74,6 +74,7 @@ impl Probe for Recreate {
         ("error", "what kept it from being recreated, or null"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[FOUND_WORDS];
     const OPT_IN: Option<OptIn> = Some(OptIn::Disruptive);
     const LIMIT: Duration = Duration::from_secs(90);
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::{self, At, Lost};
-use crate::probe::{Context, Probe, Sheet, Thing, quote_container};
+use crate::probe::{Context, FOUND_WORDS, Probe, Sheet, Thing, quote_container};
 
 /// How many routes are reported.
 const MANY: usize = 500;
@@ -44,6 +44,7 @@ impl Probe for Routes {
         ("subnets", "the networks it is on, without a gateway between: `172.18.0.0/16`; absent unless it runs"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[FOUND_WORDS];
 
     fn things(&self) -> Vec<Thing> {
         self.container.iter().cloned().map(Thing::Container).collect()

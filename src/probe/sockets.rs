@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::evidence::{Facts, Unobserved};
 use crate::probe::inside::{self, At, Lost};
-use crate::probe::{Context, Probe, Sheet, Thing, quote_container};
+use crate::probe::{Context, FOUND_WORDS, Probe, Sheet, Thing, quote_container};
 use crate::vm::FileError;
 
 /// How many sockets are reported.
@@ -43,6 +43,7 @@ impl Probe for Sockets {
         ("namespace", "the namespace read, `net:[4026532491]`; null where only root may know it"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[FOUND_WORDS];
 
     fn things(&self) -> Vec<Thing> {
         self.container.iter().cloned().map(Thing::Container).collect()

@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 
 use crate::engine::{Engine, Hands};
 use crate::evidence::{Cause, Facts, OptIn, Unobserved};
-use crate::probe::compose::{Compose, Project, Tool, bind_sources, complaint, external, projects, read, run, the_one};
+use crate::probe::compose::{
+    Compose, Project, Tool, bind_sources, complaint, external, not_fetched, projects, read, run, the_one,
+};
 use crate::probe::consent::AtWork;
 use crate::probe::http::Http;
-use crate::probe::{Context, Probe, Sheet, quote};
+use crate::probe::{Context, FOUND_WORDS, Probe, Sheet, quote};
 use crate::text::Text;
 use crate::vm::{Command, End, FileError, Output};
 
@@ -79,7 +81,7 @@ impl Probe for Up {
         ("by", "how it was found: `path`, `containers` or `name`"),
         ("tool", "the version of compose that was asked"),
         ("external", "what the file wants to be there already, so that it was not tried: a list of {kind, name}"),
-        ("exit_code", "the exit code of compose; null when it was not tried, or did not end in three minutes"),
+        ("exit_code", "the exit code of compose; null when it was not tried"),
         ("error", "what compose had against it, or its last words, or null"),
         ("first_error", "what compose had against it the first time, when it was tried again, or null"),
         ("services", "what became of each: a list of {name, status, exit_code, restarts}, or null"),
@@ -88,6 +90,8 @@ impl Probe for Up {
         ("restored", "whether everything that was brought up is gone again; null if nothing was"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[FOUND_WORDS, ("by", &["path", "containers", "name"])];
     const OPT_IN: Option<OptIn> = Some(OptIn::FromZero);
     const LIMIT: Duration = Duration::from_secs(330);
 
@@ -114,6 +118,10 @@ impl Probe for Up {
                             outcome.first_error = first.error;
                             self.bring_up(cx, &project, &read.tool, &config, &mut outcome).await?;
                             outcome.restored = outcome.restored.zip(first.restored).map(|(last, first)| last && first);
+                        }
+                        let refused = outcome.exit_code.is_some_and(|code| code != 0);
+                        if let Some(why) = outcome.error.as_deref().filter(|_| refused).and_then(not_fetched) {
+                            return Err(why);
                         }
                     }
                 }
@@ -252,7 +260,8 @@ impl Outcome {
         }
         self.exit_code = match output.end {
             End::Exited(code) => Some(code),
-            _ => None,
+            End::TimedOut => return Err(not_in_time()),
+            End::Killed(_) | End::NotFound => None,
         };
         let well = self.exit_code == Some(0);
         let from = said.char_indices().rev().nth(WORDS - 1).map_or(0, |(at, _)| at);
@@ -316,6 +325,16 @@ fn cannot_be_apart() -> Unobserved {
          bajá lo tuyo con `docker compose down`",
         "the file uses the machine's own network or fixed addresses that are in use: to try it from nothing, first take \
          yours down with `docker compose down`",
+    )
+}
+
+fn not_in_time() -> Unobserved {
+    Unobserved::new(
+        Cause::Limit,
+        "compose no terminó de levantar el archivo en los tres minutos que labrun le da, quizás por imágenes que primero \
+         hay que traer: traelas con `docker compose pull` y corré labrun otra vez",
+        "compose did not bring the file up within the three minutes that labrun gives it, maybe because of images that have \
+         to be fetched first: fetch them with `docker compose pull` and run labrun again",
     )
 }
 
@@ -470,6 +489,22 @@ mod tests {
         assert_eq!(wait("90s").unwrap(), Duration::from_secs(90));
         assert!(wait("3m").is_err() && wait("soon").is_err());
         assert_eq!(serde_json::from_value::<Up>(json!({})).unwrap().wait, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn compose_that_is_not_done_in_labrun_s_time_is_no_fault_of_the_file_s() {
+        let ended = |end, said: &str| Output {
+            end,
+            stdout: Vec::new(),
+            stderr: said.as_bytes().to_vec(),
+            stdout_cut: false,
+            stderr_cut: false,
+        };
+        let mut outcome = Outcome::default();
+        assert_eq!(outcome.has_come_up(&ended(End::TimedOut, " web Pulling")).unwrap_err().cause, Cause::Limit);
+        assert!(outcome.has_come_up(&ended(End::Exited(0), "")).unwrap());
+        assert!(!outcome.has_come_up(&ended(End::Exited(1), "no such service")).unwrap());
+        assert_eq!((outcome.exit_code, outcome.error.as_deref()), (Some(1), Some("no such service")));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::engine::{Change, Listed, Resolution, VolumeState};
 use crate::evidence::{Facts, Unobserved};
-use crate::probe::{Again, Context, Probe, Sheet, Thing, quote, text_fact};
+use crate::probe::{Again, Context, FOUND_WORDS, Probe, Sheet, Thing, quote, text_fact};
 
 /// How many containers or labels are reported.
 const MANY: usize = 200;
@@ -39,6 +39,7 @@ impl Probe for Volume {
         ),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[FOUND_WORDS];
     const MOVED_BY: &'static [Change] = Change::OUTSIDE;
     const AGAIN: Again = Again::Seldom;
 

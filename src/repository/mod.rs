@@ -8,7 +8,7 @@ use crate::text::Text;
 
 pub use images::images;
 pub use resolved::resolved;
-pub use written::written;
+pub use written::{other_files, written};
 
 /// The names that compose looks for, those that it prefers first.
 pub const USUAL: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -39,6 +39,8 @@ pub enum Why {
     Fetches(String),
     /// A path that is made of variables cannot be told beforehand.
     Variable(String),
+    /// It has compose read other files, which labrun has not.
+    OtherFiles,
     /// labrun does not know it.
     Unknown,
     /// There is more of it than a lab needs.
@@ -74,6 +76,12 @@ impl Refusal {
                     "es una ruta hecha con variables (`{path}`), que no se puede conocer de antemano: escribila entera"
                 ),
                 format!("is a path made of variables (`{path}`), which cannot be known beforehand: write it out"),
+            ),
+            Why::OtherFiles => (
+                "hace que compose lea otros archivos que el archivo de compose del repositorio, y labrun no los leyó"
+                    .to_owned(),
+                "makes compose read other files than the repository's compose file, which labrun has not read"
+                    .to_owned(),
             ),
             Why::Unknown => (
                 "no es de lo que usan los laboratorios, y labrun no levanta lo que no conoce".to_owned(),

@@ -63,7 +63,6 @@ const FREE: &[&str] = &[
     "tty",
     "ulimits",
     "user",
-    "volumes_from",
     "working_dir",
 ];
 
@@ -170,6 +169,7 @@ impl Policy<'_> {
                 "security_opt" if is_only_less(value) => {}
                 "build" => self.build(value),
                 "volumes" => self.mounts(value),
+                "volumes_from" => self.volumes_from(value),
                 "ports" | "scale" => self.how_many(key, value),
                 "deploy" => self.deploy(value),
                 "logging" => self.logging(value),
@@ -197,6 +197,15 @@ impl Policy<'_> {
                 Some("volume" | "tmpfs") => {}
                 Some("bind") => self.host_path("volumes", &mount["source"]),
                 _ => self.refuse("volumes", Why::Unknown),
+            }
+        }
+    }
+
+    /// Those of another service are its own; those of a container by its name are somebody else's.
+    fn volumes_from(&mut self, whose: &Value) {
+        for whose in whose.as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if whose.starts_with("container:") {
+                self.refuse("volumes_from", Why::Shared(short(whose)));
             }
         }
     }
@@ -382,6 +391,7 @@ mod tests {
                     "build": {"context": format!("{ROOT}/web"), "dockerfile": "Dockerfile", "args": {"A": "b"}},
                     "depends_on": {"ams": {"condition": "service_started", "required": true}},
                     "network_mode": "service:ams", "pid": "service:ams", "logging": {"driver": "none"},
+                    "volumes_from": ["ams:ro"],
                     "deploy": {"replicas": 2, "resources": {"limits": {"memory": "1"}}}, "x-note": 1, "scale": 2,
                 },
             },
@@ -417,6 +427,7 @@ mod tests {
             ("cgroup", json!("host")),
             ("network_mode", json!("host")),
             ("network_mode", json!("container:labrun")),
+            ("volumes_from", json!(["ams", "container:labrun:ro"])),
         ] {
             let mut one = json!({"image": "x"});
             one[key] = value;

@@ -10,6 +10,10 @@ use crate::repository::{Refusal, Why, inside, is_remote};
 /// Words whose files compose reads by itself, wherever they stand.
 const READ: [&str; 4] = ["include", "extends", "env_file", "label_file"];
 
+/// The file whose variables compose takes for its own, and those of them that say which files it reads.
+const VARIABLES: &str = ".env";
+const OTHER_FILES: [&str; 2] = ["COMPOSE_FILE", "COMPOSE_ENV_FILES"];
+
 /// How many files are read, one leading to another.
 const FILES: usize = 50;
 
@@ -53,6 +57,20 @@ pub fn written(names: &[String], read: &dyn Fn(&str) -> Option<String>) -> Vec<R
         }
     }
     refusals.into_iter().collect()
+}
+
+/// Refuses variables that would have compose read other files than those that are judged. The mere word is enough: how
+/// compose reads that file is for compose to say.
+pub fn other_files(read: &dyn Fn(&str) -> Option<String>) -> Vec<Refusal> {
+    let text = read(VARIABLES).unwrap_or_default();
+    let said = OTHER_FILES.iter().filter(|name| text.contains(**name));
+    let refused = |name: &&str| Refusal {
+        file: VARIABLES.to_owned(),
+        part: String::new(),
+        key: (*name).to_owned(),
+        why: Why::OtherFiles,
+    };
+    said.map(refused).collect()
 }
 
 /// A file that a compose file speaks of.
@@ -153,5 +171,19 @@ services:
         assert_eq!(written(&["missing".to_owned()], &|_| None), []);
         let ring = refused(&[("a", "include: b"), ("b", "include: a")]);
         assert_eq!(ring, []);
+    }
+
+    #[test]
+    fn variables_that_have_compose_read_other_files_are_refused() {
+        let refused = |text: Option<&str>| {
+            let refusals = other_files(&|name| text.filter(|_| name == ".env").map(str::to_owned));
+            assert!(refusals.iter().all(|one| one.file == ".env" && one.why == Why::OtherFiles));
+            refusals.into_iter().map(|one| one.key).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(Some("A=b\nexport COMPOSE_FILE = other.yaml\n")), ["COMPOSE_FILE"]);
+        assert_eq!(refused(Some("COMPOSE_ENV_FILES: more.env")), ["COMPOSE_ENV_FILES"]);
+        assert_eq!(refused(Some("# COMPOSE_FILE and COMPOSE_ENV_FILES")), ["COMPOSE_FILE", "COMPOSE_ENV_FILES"]);
+        assert_eq!(refused(Some("COMPOSE_PROJECT_NAME=x\nPOSTGRES_PASSWORD=password\n")), [""; 0]);
+        assert_eq!(refused(None), [""; 0]);
     }
 }

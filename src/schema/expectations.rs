@@ -82,7 +82,12 @@ pub fn facts(kind: &Kind) -> (String, Value) {
     let itself = json!({"$ref": format!("#/$defs/{}", facts_of(kind))});
     let mut properties: Map<String, Value> = Map::new();
     for (fact, description) in kind.facts {
-        properties.insert((*fact).to_owned(), json!({"description": description}));
+        let mut property = json!({"description": description});
+        if let Some(words) = kind.words(fact) {
+            let reference = json!({"type": "string", "pattern": r"\$\{"});
+            property["anyOf"] = json!([{"enum": words}, reference, {"type": ["object", "null"]}]);
+        }
+        properties.insert((*fact).to_owned(), property);
     }
     properties.insert("any_of".to_owned(), json!({"items": itself}));
     properties.insert("not".to_owned(), itself);

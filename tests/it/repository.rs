@@ -157,7 +157,15 @@ fn what_no_lab_needs_is_refused_before_anything_is_run() {
                     "`volumes.planted`: `driver_opts.device`",
                 ],
             ),
-            ("paths-out", &["`include` leads out", "`env_file` leads out", "`extends` leads out"]),
+            (
+                "paths-out",
+                &[
+                    "`include` leads out",
+                    "`env_file` leads out",
+                    "`extends` leads out",
+                    "`.env`: `COMPOSE_FILE` makes compose read other files",
+                ],
+            ),
             ("symlinks", &["`all`: `symlink` leads out of the repository (`/`)", "`sly`", "`secrets.env`"]),
             ("port-storm", &["`ports` is more than a lab needs"]),
             ("huge-build", &["`repository` is more than a lab needs (at most 64 MiB)"]),

@@ -32,6 +32,8 @@ pub struct Asking<'a> {
     cx: &'a Context<'a>,
     to: &'a Endpoint,
     path: &'a Path,
+    /// What is said in `Host`, if not where it is sent.
+    host: Option<&'a str>,
     /// What all texts of this look begin with: 16 hex digits.
     pub mark: String,
     salt: RandomState,
@@ -59,11 +61,11 @@ impl Answers {
 
 impl<'a> Asking<'a> {
     /// Requests with a mark that nobody has used before.
-    pub fn new(cx: &'a Context<'a>, to: &'a Endpoint, path: &'a Path) -> Asking<'a> {
+    pub fn new(cx: &'a Context<'a>, to: &'a Endpoint, path: &'a Path, host: Option<&'a str>) -> Asking<'a> {
         // The standard library's own random keys.
         let salt = RandomState::new();
         let mark = format!("{:016x}", salt.hash_one("mark"));
-        Asking { cx, to, path, mark, salt }
+        Asking { cx, to, path, host, mark, salt }
     }
 
     /// Asks for each of `numbers` over a connection of its own, one after the other, until the time is over or there
@@ -141,13 +143,14 @@ impl<'a> Asking<'a> {
     fn request(&self, number: u16, address: &str, last: bool) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = self.path.with(&self.nonce(number)).parse().unwrap_or_default();
-        let host = match &self.to.host {
+        let sent_to = match &self.to.host {
             Host::Loopback | Host::Named(_) => self.to.to_string(),
             Host::Outward | Host::Container(_) => address.to_owned(),
         };
+        let host = self.host.unwrap_or(sent_to.strip_suffix(":80").unwrap_or(&sent_to));
         let headers = request.headers_mut();
         let agent = concat!("labrun/", env!("CARGO_PKG_VERSION"));
-        let mut lines = vec![(HOST, host.strip_suffix(":80").unwrap_or(&host)), (USER_AGENT, agent)];
+        let mut lines = vec![(HOST, host), (USER_AGENT, agent)];
         lines.extend(last.then_some((CONNECTION, "close")));
         for (name, line) in lines {
             headers.extend(HeaderValue::from_str(line).ok().map(|line| (name, line)));
@@ -198,12 +201,12 @@ mod tests {
     use crate::memory::OfThisRun;
     use crate::probe::testing::{server, standing};
 
-    /// Asks `port`, each number once, within `time`; and 20 on one connection.
-    async fn ask(port: u16, numbers: u16, time: Duration) -> (Answers, usize, String) {
+    /// Asks `port`, with this in `Host`, each number once, within `time`; and 20 on one connection.
+    async fn ask(port: u16, host: Option<&str>, numbers: u16, time: Duration) -> (Answers, usize, String) {
         let to = format!("localhost:{port}").parse().unwrap();
         let path = Path::default();
         standing(&OfThisRun::default(), async |cx| {
-            let asking = Asking::new(cx, &to, &path);
+            let asking = Asking::new(cx, &to, &path, host);
             let answers = asking.separately(0..numbers, time).await.unwrap();
             let numbers: Vec<u16> = (300..320).collect();
             let on_one = asking.on_one_connection(&numbers, Duration::from_secs(1)).await.unwrap();
@@ -212,8 +215,8 @@ mod tests {
         .await
     }
 
-    #[tokio::test]
-    async fn each_request_has_a_text_of_its_own_and_a_connection_of_its_own_where_it_should() {
+    /// A server that keeps a connection unless it is told otherwise, and notes each request.
+    async fn server_that_notes() -> (u16, Arc<Mutex<Vec<String>>>) {
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let notes = heard.clone();
         let port = server(move |mut stream| {
@@ -235,7 +238,13 @@ mod tests {
                 }
             }
         });
-        let (answers, on_one, mark) = ask(port.await, 30, Duration::from_secs(5)).await;
+        (port.await, heard)
+    }
+
+    #[tokio::test]
+    async fn each_request_has_a_text_of_its_own_and_a_connection_of_its_own_where_it_should() {
+        let (port, heard) = server_that_notes().await;
+        let (answers, on_one, mark) = ask(port, None, 30, Duration::from_secs(5)).await;
         assert_eq!((answers.sent.len(), answers.answered(), on_one), (30, 30, 20));
         assert_eq!(answers.statuses, BTreeMap::from([(404, 30)]));
         let heard = heard.lock().unwrap();
@@ -250,20 +259,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_request_says_the_host_it_is_told_to_say() {
+        for host in [None, Some("localhost:80")] {
+            let (port, heard) = server_that_notes().await;
+            ask(port, host, 30, Duration::from_secs(5)).await;
+            let sent_to = format!("localhost:{port}");
+            let line = format!("host: {}\r\n", host.unwrap_or(&sent_to));
+            let heard = heard.lock().unwrap();
+            assert_eq!(heard.len(), 50);
+            assert!(heard.iter().all(|request| request.contains(&line)), "{line}: {}", heard[0]);
+        }
+    }
+
+    #[tokio::test]
     async fn time_and_failures_end_it_and_what_was_sent_is_true() {
         let slow = server(|mut stream| async move {
             let _ = stream.read(&mut [0; 4096]).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
             let _ = stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n").await;
         });
-        let (answers, ..) = ask(slow.await, 100, Duration::from_millis(550)).await;
+        let (answers, ..) = ask(slow.await, None, 100, Duration::from_millis(550)).await;
         assert!((1..=5).contains(&answers.sent.len()), "{}", answers.sent.len());
         assert_eq!((answers.answered(), answers.answer), (answers.sent.len(), Some("complete")));
         let closes = server(|stream| async { drop(stream) });
-        let (answers, on_one, _) = ask(closes.await, 100, Duration::from_secs(5)).await;
+        let (answers, on_one, _) = ask(closes.await, None, 100, Duration::from_secs(5)).await;
         assert_eq!((answers.sent.len(), answers.answered(), on_one), (FIRST_FAILURES, 0, 0));
         assert_eq!(answers.answer, Some("closed"));
-        let (answers, on_one, _) = ask(1, 100, Duration::from_secs(5)).await;
+        let (answers, on_one, _) = ask(1, None, 100, Duration::from_secs(5)).await;
         assert_eq!((answers.sent.len(), on_one, &answers.connection["connection"]), (0, 0, &"refused".into()));
     }
 }

@@ -76,7 +76,8 @@ pub async fn projects(cx: &Context<'_>, asked: &Compose) -> Result<Vec<Project>,
                 found.push((labels, made_from(cx, labels).await?));
             }
         }
-        let mut found: Vec<Project> = found.into_iter().filter_map(|(_, project)| project).collect();
+        let found = found.into_iter().filter_map(|(labels, project)| Some((labels.project.as_str(), project?)));
+        let mut found = as_they_are_now(found.collect());
         found.sort();
         found.dedup_by(|a, b| a.files == b.files);
         if !found.is_empty() {
@@ -84,6 +85,17 @@ pub async fn projects(cx: &Context<'_>, asked: &Compose) -> Result<Vec<Project>,
         }
     }
     in_homes(cx).await
+}
+
+/// Without those that are an earlier state of another: the same project in the same folder, before it gained a file. What
+/// was made before that says so for as long as it is not made anew.
+fn as_they_are_now(found: Vec<(&str, Project)>) -> Vec<Project> {
+    let is_earlier = |(name, one): &(&str, Project), (other, now): &(&str, Project)| {
+        let is_the_same = name == other && one.folder == now.folder;
+        is_the_same && one.files.len() < now.files.len() && one.files.iter().all(|file| now.files.contains(file))
+    };
+    let stays: Vec<bool> = found.iter().map(|one| !found.iter().any(|now| is_earlier(one, now))).collect();
+    found.into_iter().zip(stays).filter_map(|((_, project), stays)| stays.then_some(project)).collect()
 }
 
 /// What lies at a path that somebody told: a file, or a folder with one.
@@ -196,4 +208,35 @@ fn unreadable(path: &str, why: &str) -> Unobserved {
         format!("no se pudo mirar en {path}: {why}"),
         format!("{path} could not be looked at: {why}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_that_gained_a_file_is_one_and_different_files_are_several() {
+        let project = |name: &'static str, folder: &str, files: &[&str]| {
+            let files = files.iter().map(|file| format!("{folder}/{file}")).collect();
+            (name, Project { folder: folder.to_owned(), files, by: "containers", told: true })
+        };
+        let now = |found: &[(&'static str, Project)]| {
+            as_they_are_now(found.to_vec()).into_iter().map(|project| project.files.len()).collect::<Vec<_>>()
+        };
+        let before = project("lab4", "/a", &["docker-compose.yml"]);
+        let both = project("lab4", "/a", &["docker-compose.yml", "docker-compose.override.yml"]);
+        assert_eq!(now(&[before.clone(), both.clone()]), [2]);
+        assert_eq!(now(&[both.clone(), before.clone()]), [2]);
+        let third = project("lab4", "/a", &["docker-compose.yml", "docker-compose.override.yml", "c.yml"]);
+        assert_eq!(now(&[before.clone(), both.clone(), third]), [3]);
+        for other in [
+            project("lab4", "/a", &["b.yml"]),
+            project("lab4", "/a", &["docker-compose.yml"]),
+            project("other", "/a", &["docker-compose.yml", "docker-compose.override.yml"]),
+            project("lab4", "/b", &["docker-compose.yml", "docker-compose.override.yml"]),
+        ] {
+            assert_eq!(now(&[before.clone(), other]).len(), 2);
+        }
+        assert_eq!(now(&[both, project("lab4", "/a", &["docker-compose.yml", "b.yml"])]), [2, 2]);
+    }
 }

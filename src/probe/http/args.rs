@@ -7,7 +7,9 @@ use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::vantage::Endpoint;
@@ -278,6 +280,13 @@ impl Step {
 /// Whether `line` can be the value of a header.
 pub fn is_line(line: &str) -> bool {
     line.parse::<HeaderValue>().is_ok()
+}
+
+/// Reads what other kinds say in `Host`. What a request would refuse is better refused when the lab is read.
+pub fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let host = String::deserialize(deserializer)?;
+    let request = Http::deserialize(json!({"to": "localhost:80", "headers": {"host": host}}));
+    request.map(|_| Some(host)).map_err(D::Error::custom)
 }
 
 impl Http {

@@ -10,8 +10,8 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::evidence::chain::seal;
 use crate::evidence::{Cause, Evidence, OptIn, Repository, Unobserved};
-use crate::probe::{Consent, REFUSED_SOON, complaint};
-use crate::repository::{Refusal, USUAL, Why, images, resolved, written};
+use crate::probe::{Consent, REFUSED_SOON, complaint, not_fetched};
+use crate::repository::{Refusal, USUAL, Why, images, other_files, resolved, written};
 use crate::run::check::{Look, Prepared};
 use crate::run::repository::Bringing;
 use crate::text::Text;
@@ -96,7 +96,9 @@ impl Site<'_> {
             .iter()
             .flat_map(|name| [format!("{name}.yml"), format!("{name}.yaml")]);
         let names: Vec<String> = std::iter::once((*file).to_owned()).chain(extra).collect();
-        refusals.extend(written(&names, &|path| packed.text(path)));
+        let read = |path: &str| packed.text_behind(path);
+        refusals.extend(written(&names, &read));
+        refusals.extend(other_files(&read));
         if enforced && !refusals.is_empty() {
             outcome.refuse(refusals, enforced);
             return Ok(());
@@ -138,6 +140,10 @@ impl Site<'_> {
         if matches!(up.end, End::Exited(1..)) && start.elapsed() < REFUSED_SOON {
             self.take_down().await;
             up = self.compose(&["up", "-d"], 64 << 10, self.up_timeout).await?;
+        }
+        // Where images are handed over, there is no network that could be at fault.
+        if matches!(up.end, End::Exited(1..)) && self.images_from.is_none() {
+            not_fetched(&complaint(&up.stderr)).map_or(Ok(()), Err)?;
         }
         outcome.exit_code = exit_code(up.end);
         if up.end == End::Exited(0) {

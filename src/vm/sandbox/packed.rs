@@ -28,6 +28,7 @@ pub struct Packed {
     /// What is neither a file, a folder nor a link, and was left out.
     pub strange: Vec<String>,
     files: BTreeMap<String, (usize, usize)>,
+    links: BTreeMap<String, String>,
 }
 
 impl Packed {
@@ -35,6 +36,11 @@ impl Packed {
     pub fn text(&self, path: &str) -> Option<String> {
         let (start, end) = *self.files.get(path)?;
         Some(String::from_utf8_lossy(&self.archive[start..end]).into_owned())
+    }
+
+    /// The same of what whoever opens that path in the folder reads, where links are followed.
+    pub fn text_behind(&self, path: &str) -> Option<String> {
+        self.text(&leads(&self.links, path)?)
     }
 }
 
@@ -66,8 +72,9 @@ fn pack_now(folder: &Path) -> Result<Packed, NotPacked> {
     packing.folder(&folder.canonicalize()?, "", 0)?;
     let Packing { archive, mut packed, links, .. } = packing;
     packed.archive = archive.into_inner()?;
-    let leaving = links.iter().filter(|(path, _)| leads_out(&links, path));
+    let leaving = links.iter().filter(|(path, _)| leads(&links, path).is_none());
     packed.leaving = leaving.map(|(path, target)| (path.clone(), target.clone())).collect();
+    packed.links = links;
     Ok(packed)
 }
 
@@ -172,40 +179,32 @@ fn mode(about: &Metadata) -> u32 {
     if about.is_dir() { 0o755 } else { 0o644 }
 }
 
-/// Whether the link at `path` leads out of the folder that `links` are all the links of.
-fn leads_out(links: &BTreeMap<String, String>, path: &str) -> bool {
-    let mut at: Vec<String> = path.split('/').map(str::to_owned).collect();
-    at.pop();
-    let mut ahead: Vec<String> = Vec::new();
-    let follow = |target: &str, ahead: &mut Vec<String>| {
-        ahead.extend(target.split('/').rev().filter(|part| !part.is_empty() && *part != ".").map(str::to_owned));
-        target.starts_with('/')
+/// Where `path` leads in the folder that `links` are all the links of; none if out of it. A ring leads to itself.
+fn leads(links: &BTreeMap<String, String>, path: &str) -> Option<String> {
+    let parts = |path: &str| -> Vec<String> {
+        path.split('/').rev().filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
     };
-    if links.get(path).is_none_or(|target| follow(target, &mut ahead)) {
-        return true;
-    }
+    let (mut at, mut ahead) = (Vec::new(), parts(path));
     let mut followed = 0;
     while let Some(part) = ahead.pop() {
         if part == ".." {
-            if at.pop().is_none() {
-                return true;
-            }
+            at.pop()?;
             continue;
         }
         at.push(part);
         if let Some(target) = links.get(&at.join("/")) {
             at.pop();
             followed += 1;
-            // A ring leads nowhere.
             if followed > LINKS {
-                return false;
+                return Some(path.to_owned());
             }
-            if follow(target, &mut ahead) {
-                return true;
+            if target.starts_with('/') {
+                return None;
             }
+            ahead.extend(parts(target));
         }
     }
-    false
+    Some(at.join("/"))
 }
 
 #[cfg(test)]
@@ -229,8 +228,11 @@ mod tests {
         ]
         .map(|(path, target)| (path.to_owned(), target.to_owned()))
         .into();
-        let out: Vec<&str> = links.keys().map(String::as_str).filter(|path| leads_out(&links, path)).collect();
+        let out: Vec<&str> = links.keys().map(String::as_str).filter(|path| leads(&links, path).is_none()).collect();
         assert_eq!(out, ["abs", "by", "d/deep", "sly", "up"]);
+        for (path, to) in [("a", "b/c"), ("here/a", "b/c"), ("d/in/./x", "e/x"), ("ring", "ring"), ("d/../b", "b")] {
+            assert_eq!(leads(&links, path).as_deref(), Some(to));
+        }
     }
 
     #[test]
@@ -248,6 +250,10 @@ mod tests {
         assert_eq!(packed.text("web/a.txt").as_deref(), Some("hello"));
         assert_eq!(packed.text("compose.yaml"), Some("x".repeat(513)));
         assert_eq!(packed.text("web/out"), None);
+        assert_eq!(packed.text("web/in"), None);
+        assert_eq!(packed.text_behind("web/in").as_deref(), Some("hello"));
+        assert_eq!(packed.text_behind("web/a.txt").as_deref(), Some("hello"));
+        assert_eq!(packed.text_behind("web/out"), None);
         assert_eq!(packed.leaving, [("web/out".to_owned(), "/etc/hostname".to_owned())]);
         assert_eq!(packed.strange, ["pipe"]);
         let mut archive = tar::Archive::new(&packed.archive[..]);
