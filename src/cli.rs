@@ -85,7 +85,7 @@ pub enum Command {
     Regrade(Regrade),
     /// List the labs, their steps and points.
     List(List),
-    /// Find every mistake in lab, check and world files.
+    /// Find every mistake in lab, check, world and course files.
     Lint(Lint),
     /// Begin a lab: a file that is one, with worlds that prove it.
     New(New),
@@ -161,8 +161,15 @@ pub struct Helper {
 pub struct Judge {
     /// The evidence, as `labrun check --evidence` wrote it.
     pub evidence: PathBuf,
+    /// What to judge, as for `check`: these labs or steps, with the course's parameters, whatever it was recorded for.
+    /// By default what the evidence says.
+    #[arg(value_name = "LAB[/STEP]")]
+    pub targets: Vec<String>,
+    /// Set a parameter of these labs.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting, requires = "targets")]
+    pub settings: Vec<(String, String)>,
     /// Judge by this lab file, even if it is not the one the evidence was recorded for.
-    #[arg(long = "lab", value_name = "FILE")]
+    #[arg(long = "lab", value_name = "FILE", conflicts_with = "targets")]
     pub lab_files: Vec<PathBuf>,
     /// Show hidden checks too, and judge them.
     #[arg(long)]
@@ -212,7 +219,7 @@ pub struct List {
 /// `labrun lint`
 #[derive(Debug, Args)]
 pub struct Lint {
-    /// Lab, check or world files.
+    /// Lab, check, world or course files.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Also hold the labs against this hand-out: tasks without a claim, claims without ground.

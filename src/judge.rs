@@ -438,9 +438,11 @@ fn judge_check(
     };
     let failed_needs = needed(&[Outcome::Fail, Outcome::Blocked]);
     let unknown_needs = needed(&[Outcome::Unknown]);
+    // What nobody could look at may hold whatever it needs. A control that does not hold may well do so for the need.
+    let was_unseen = matches!(&look.finding, Finding::Unknown(Doubt { cause: Some(_), .. }));
     match look.finding {
         Finding::Pass => result.note = first_fitting(&check.notes, &look.scope),
-        finding if !failed_needs.is_empty() => {
+        finding if !failed_needs.is_empty() && !was_unseen => {
             result.outcome = Outcome::Blocked;
             result.blocked_by = failed_needs;
             if let Finding::Fail(mismatches) = finding {
@@ -456,7 +458,7 @@ fn judge_check(
             result.unknown = Some(Doubt {
                 cause: Some(Cause::Limit),
                 why: Text::new(
-                    "esta evidencia no contiene lo que este control pregunta",
+                    "esta evidencia no contiene lo que esta comprobación pregunta",
                     "this evidence does not hold what this check asks",
                 ),
             });
@@ -492,8 +494,8 @@ fn with_credit(live: CheckResult, evidence: &Evidence) -> CheckResult {
         outcome: if counts { Outcome::Pass } else { Outcome::Deferred },
         deferred: (!counts).then(|| {
             Text::new(
-                "a tu docente: que estaba bien lo dice sólo el registro de esta máquina",
-                "to your teacher: only this machine's own record says that it was right",
+                "lo juzga tu docente: que estaba bien lo dice sólo el registro de esta máquina",
+                "your teacher judges it: only this machine's own record says that it was right",
             )
         }),
         mismatches: Vec::new(),

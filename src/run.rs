@@ -118,6 +118,15 @@ impl Environment {
 }
 
 impl Environment {
+    /// The labs by which work is judged: those of `folder`, else those that are here. In CI only labrun's own, since
+    /// a folder of labs there may be the student's.
+    fn labs_to_judge_by(&self, folder: Option<&Path>) -> Result<Library, Error> {
+        match folder {
+            None if self.in_ci => Ok(Library::built_in()),
+            folder => Library::open(folder),
+        }
+    }
+
     /// The machine labrun runs on.
     fn local(&self) -> Local {
         let local = Local::new(self.docker_host.clone());

@@ -182,14 +182,14 @@ pub fn grade(
     let mut foreign = Settings::new();
     let (plans, evidence) = match evidence.filter(|_| trouble.is_none()) {
         Some(evidence) => {
-            let recorded = |lab: &str| recorded_params(&evidence, lab);
-            let plans = rubric.plans_for(&entry.id, recorded);
             foreign = not_their_own(rubric, entry, &evidence);
             if by_student {
-                flags.extend(doubts(&evidence, &plans, chain == Some(Ok(()))));
-                (plans, heeded(evidence, rubric, entry))
-            } else {
+                let HandedIn { plans, evidence, doubts } =
+                    handed_in(rubric, &entry.id, evidence, chain == Some(Ok(())));
+                flags.extend(doubts);
                 (plans, evidence)
+            } else {
+                (rubric.plans_for(&entry.id, |lab| recorded_params(&evidence, lab)), evidence)
             }
         }
         None => (rubric.plans_for(&entry.id, |_| Settings::new()), nothing_seen(rubric, entry, &looked.at)),
@@ -319,18 +319,43 @@ fn doubts(evidence: &Evidence, plans: &[Plan], sealed: bool) -> Vec<Flag> {
     flags
 }
 
+/// What a student handed in, as it is judged.
+pub struct HandedIn {
+    /// The labs as they are for this student.
+    pub plans: Vec<Plan>,
+    /// What is heeded of it.
+    pub evidence: Evidence,
+    /// What a teacher should know of it.
+    pub doubts: Vec<Flag>,
+}
+
+/// `evidence` as that of `student`, empty if nobody says who that is; `sealed` says whether its chain is whole.
+pub fn handed_in(rubric: &Rubric, student: &str, evidence: Evidence, sealed: bool) -> HandedIn {
+    let plans = rubric.plans_for(student, |lab| recorded_params(&evidence, lab));
+    let doubts = doubts(&evidence, &plans, sealed);
+    HandedIn { evidence: heeded(evidence, rubric, student, &plans), plans, doubts }
+}
+
 /// Evidence that a student handed in, without what is not theirs to say: who they are, what the course is and what it
 /// counts, and on whose word credit is.
-fn heeded(evidence: Evidence, rubric: &Rubric, entry: &Entry) -> Evidence {
-    let own_word = |credit: Credit| Credit { source: CreditSource::SelfReported, ..credit };
+fn heeded(evidence: Evidence, rubric: &Rubric, student: &str, plans: &[Plan]) -> Evidence {
+    let own_word = |credit: &Credit| Credit { source: CreditSource::SelfReported, ..credit.clone() };
+    let credit = evidence.credit.iter().filter(|credit| is_of(credit, plans, &evidence)).map(own_word).collect();
     Evidence {
-        student: Some(entry.id.clone()),
+        student: Some(student.to_owned()).filter(|id| !id.is_empty()),
         personal: rubric.personal,
         course: rubric.course.as_ref().map(|course| course.facts.clone()),
         self_reported_counts: rubric.course.as_ref().is_some_and(|course| course.self_reported_counts),
-        credit: evidence.credit.into_iter().map(own_word).collect(),
+        credit,
         ..evidence
     }
+}
+
+/// Whether the student's own record is of what is judged: a check that held with other parameters is another one.
+fn is_of(credit: &Credit, plans: &[Plan], evidence: &Evidence) -> bool {
+    let lab = credit.check.split('/').next().unwrap_or_default();
+    let subject = evidence.labs.iter().find(|subject| subject.lab == lab);
+    plans.iter().find(|plan| plan.id == lab).zip(subject).is_some_and(|(plan, subject)| plan.params == subject.params)
 }
 
 /// The evidence of somebody whose work could not be seen.

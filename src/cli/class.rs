@@ -26,7 +26,7 @@ pub struct Class {
     pub out: PathBuf,
     /// The folder in which students have handed in `ID.json`, for those whom the roster gives no other place.
     #[arg(long, value_name = "DIR")]
-    pub uploads: Option<String>,
+    pub uploads: Option<PathBuf>,
     /// Set a parameter of the labs.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,

@@ -31,11 +31,7 @@ use crate::vm::unreached::Unreached;
 
 /// `labrun check`
 pub async fn check(args: Check, environment: &Environment, stop: &Stop) -> Result<ExitCode, Error> {
-    let library = match &args.report.labs {
-        // There, a folder of that name may be the student's.
-        None if environment.in_ci => Library::built_in(),
-        labs => Library::open(labs.as_deref())?,
-    };
+    let library = environment.labs_to_judge_by(args.report.labs.as_deref())?;
     if args.sign.is_some() && args.evidence.is_none() {
         return Err(Error::Usage("--sign signs evidence: say with `--evidence FILE` where that goes".to_owned()));
     }
@@ -186,7 +182,8 @@ impl Look<'_> {
         vm.arrive().await;
         let of_this_run = OfThisRun::default();
         let memory: &dyn Memory = self.journal.map_or(&of_this_run, |journal| journal);
-        let repaired_in = repair(vm, self.consent.say).await.map_err(|process| {
+        let repairs = repair(vm, self.consent.say);
+        let repaired_in = within(self.timeout, repairs, self.consent.say).await.map_err(|process| {
             let what = "has set something of this machine aside, and will put it back: wait until it has ended";
             Error::Usage(format!("another labrun (process {process}) {what}"))
         })?;
@@ -197,6 +194,23 @@ impl Look<'_> {
         seal(&mut evidence);
         Ok(evidence)
     }
+}
+
+/// How long `repairs` took, or all of the run's `time`: an engine may pretend that there is no end of what was left.
+async fn within<E>(
+    time: Duration,
+    repairs: impl Future<Output = Result<Duration, E>>,
+    say: &(dyn Fn(&Text) + Send + Sync),
+) -> Result<Duration, E> {
+    tokio::time::timeout(time, repairs).await.unwrap_or_else(|_| {
+        say(&Text::new(
+            "lo que dejó una corrida anterior no pudo volver a su lugar en el tiempo de esta, y no queda tiempo para mirar \
+             nada. El próximo `labrun check` lo intenta de nuevo",
+            "what an earlier run left could not be put back in the time of this run, and none is left to look at anything. \
+             The next `labrun check` tries again",
+        ));
+        Ok(time)
+    })
 }
 
 /// What the last look at each lab came to, whichever machine that was at; a pipeline has nobody to go on with it.
@@ -213,5 +227,26 @@ pub fn open_journal(environment: &Environment) -> Option<Journal> {
             say(&format!("labrun: {} credits nothing: {error}", path.display()));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn repairs_take_no_more_than_the_time_of_the_run() {
+        let said = Mutex::new(Vec::new());
+        let say = |text: &Text| said.lock().unwrap().push(text.en.clone());
+        let (short, long) = (Duration::from_millis(20), Duration::from_secs(60));
+        let busy = within(long, std::future::ready(Err::<Duration, u32>(7)), &say).await;
+        assert_eq!(busy, Err(7));
+        let honest = within(long, std::future::ready(Ok::<Duration, u32>(short)), &say).await;
+        assert_eq!((honest, said.lock().unwrap().len()), (Ok(short), 0));
+        let endless = within(short, std::future::pending::<Result<Duration, u32>>(), &say).await;
+        assert_eq!(endless, Ok(short));
+        assert!(said.lock().unwrap()[0].contains("could not be put back in the time of this run"));
     }
 }

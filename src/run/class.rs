@@ -3,7 +3,7 @@
 mod collect;
 pub mod earlier;
 pub mod folder;
-mod labs;
+pub mod labs;
 mod live;
 mod machine;
 mod progress;
@@ -98,7 +98,10 @@ pub async fn class(args: cli::Class, environment: &Environment) -> Result<ExitCo
 fn read_roster(args: &cli::Class, begun: &Begun, library: &Library) -> Result<Roster, Error> {
     let of_run = begun.labs.iter().map(|lab| lab.lab.clone());
     let known: Vec<String> = of_run.chain(library.labs().keys().cloned()).collect();
-    let around = Around { labs: &known, uploads: args.uploads.as_deref(), refuses_address: collect::refuses_address };
+    // What the roster names lies beside it; what is said on the command line, here.
+    let uploads = args.uploads.as_deref().map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.into()));
+    let uploads = uploads.as_ref().map(|folder| folder.to_string_lossy());
+    let around = Around { labs: &known, uploads: uploads.as_deref(), refuses_address: collect::refuses_address };
     let mut roster = roster::read(&read_source(&args.roster)?, &around).map_err(Error::Authoring)?;
     let has_repositories = roster.students.iter().any(|entry| matches!(entry.origin, Origin::Repository(_)));
     if has_repositories && args.sandbox.sandbox == cli::Where::ThisMachine {

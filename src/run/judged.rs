@@ -4,22 +4,32 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::class::grade::{HandedIn, handed_in};
 use crate::cli::Judge;
 use crate::error::{Error, exit_code};
 use crate::evidence::chain::{Broken, verify};
-use crate::evidence::{self, Evidence, Subject};
+use crate::evidence::{self, CreditSource, Evidence, Subject};
 use crate::judge::judge;
 use crate::library::{Library, read_source};
 use crate::plan::{Plan, Settings};
 use crate::reference::written;
 use crate::render::tame;
-use crate::run::targets::{Target, check_ids, check_steps, plans};
+use crate::run::class::labs;
+use crate::run::targets::{Target, check_ids, check_settings, check_steps, course, plans, targets};
 use crate::run::{Environment, say, write_report};
 use crate::source::Source;
 use crate::text::Text;
+use crate::vm::docker::reckoned;
 
 /// Evidence larger than this is not read: it is no honest run of a lab. `observe` keeps half as much.
 pub const MAX_EVIDENCE: u64 = 32 << 20;
+
+/// How much work judging evidence may be: the looks at whatever was looked at most often, times the bytes of the largest
+/// of each. A run of a lab comes to a few MB; what is above would keep a grader busy for minutes.
+const MAX_WORK: u64 = 256 << 20;
+
+/// How much parsing evidence may take, in bytes, as it is reckoned of an engine's answers.
+const MAX_PARSED: u64 = 512 << 20;
 
 /// `labrun judge`
 pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, Error> {
@@ -27,7 +37,11 @@ pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, E
         true => read_as_changed(&args.evidence)?,
         false => read_evidence(&args.evidence)?,
     };
-    let library = Library::open(args.report.labs.as_deref())?;
+    let library = environment.labs_to_judge_by(args.report.labs.as_deref())?;
+    if !args.targets.is_empty() {
+        return judge_as_asked(args, evidence, &library, environment);
+    }
+    let evidence = in_the_course_of(&library, evidence)?;
     let given = given_labs(&args.lab_files, &library)?;
     for (file, (id, _)) in args.lab_files.iter().zip(&given) {
         if evidence.labs.iter().all(|subject| subject.lab != *id) {
@@ -57,6 +71,41 @@ pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, E
     let report = judge(&planned, &evidence);
     write_report(&report, &args.report, environment)?;
     Ok(exit_code(report.outcome))
+}
+
+/// Judges `evidence` on the labs, steps and parameters that whoever judges asks for, whatever it was recorded for: a
+/// student may have left out what does not hold, or chosen what is easier.
+fn judge_as_asked(
+    args: Judge,
+    evidence: Evidence,
+    library: &Library,
+    environment: &Environment,
+) -> Result<ExitCode, Error> {
+    let settings: Settings = args.settings.iter().cloned().collect();
+    let course = course(library)?;
+    let subjects = targets(&args.targets, library, course.as_ref())?;
+    check_settings(&settings, &subjects)?;
+    let student = evidence.student.clone().unwrap_or_default();
+    let personal = !student.is_empty() && course.is_some_and(|course| course.personal);
+    let (begun, files) = labs::begun(library, &subjects, settings, personal)?;
+    let rubric = labs::rubric(&begun, &files)?;
+    check_ids(&rubric.plans)?;
+    check_steps(&rubric.plans, &subjects, library)?;
+    let sealed = evidence.chain.is_some();
+    let HandedIn { mut plans, mut evidence, doubts } = handed_in(&rubric, &student, evidence, sealed);
+    evidence.remarks.extend(doubts.into_iter().map(|flag| flag.why));
+    if args.reveal {
+        plans.iter_mut().for_each(Plan::reveal);
+    }
+    let report = judge(&plans, &evidence);
+    write_report(&report, &args.report, environment)?;
+    Ok(exit_code(report.outcome))
+}
+
+/// `evidence` in which its writer's record counts only if the course of `library` says so, too.
+pub fn in_the_course_of(library: &Library, evidence: Evidence) -> Result<Evidence, Error> {
+    let counts = course(library)?.is_some_and(|course| course.self_reported_counts);
+    Ok(Evidence { self_reported_counts: evidence.self_reported_counts && counts, ..evidence })
 }
 
 /// Lab files to judge by whatever the evidence was recorded for, each by the id of its lab.
@@ -146,7 +195,22 @@ pub fn read_with_chain(path: &Path) -> Result<(Evidence, Result<(), Broken>), Er
         return Err(Error::Format { path: name, why: "larger than 32 MiB".to_owned() });
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    parse_evidence(&name, &text)
+    parse_evidence(&name, &text).and_then(not_too_much)
+}
+
+/// What was read, unless judging it would take a grader's time: whoever writes evidence by hand can have few bytes
+/// looked at often.
+pub fn not_too_much(read: (Evidence, Result<(), Broken>)) -> Result<(Evidence, Result<(), Broken>), Error> {
+    let size = |sample| serde_json::to_string(sample).map_or(0, |text| text.len() as u64);
+    let observations = &read.0.observations;
+    let looks = observations.iter().map(|observation| observation.samples.len() as u64).max().unwrap_or_default();
+    let largest = observations.iter().filter_map(|observation| observation.samples.iter().map(size).max());
+    let bytes: u64 = largest.sum();
+    if looks.saturating_mul(bytes) > MAX_WORK {
+        let why = format!("it would take too long to judge: {looks} looks at one thing, and {bytes} bytes of facts");
+        return Err(Error::Format { path: "evidence".to_owned(), why });
+    }
+    Ok(read)
 }
 
 /// Reads evidence from `text`, which may come from anybody, and of which `name` says where it lies.
@@ -155,6 +219,9 @@ pub fn parse_evidence(name: &str, text: &str) -> Result<(Evidence, Result<(), Br
     let refused =
         |error: serde_json::Error| Error::Format { path: name.clone(), why: format!("not evidence: {error}") };
     // A newer format may have other fields, so the version is read by itself.
+    if reckoned(text.as_bytes()) > MAX_PARSED {
+        return Err(Error::Format { path: name, why: "it would take too much memory to read".to_owned() });
+    }
     let version: Version = serde_json::from_str(text).map_err(refused)?;
     if version.format != evidence::FORMAT {
         let why = format!("this labrun reads `{}`, not `{}`", evidence::FORMAT, version.format);
@@ -165,6 +232,8 @@ pub fn parse_evidence(name: &str, text: &str) -> Result<(Evidence, Result<(), Br
         return Err(Error::Format { path: name, why: "evidence of no lab".to_owned() });
     }
     let chain = verify(&evidence);
+    // Whoever writes a file has no other word than their own.
+    evidence.credit.iter_mut().for_each(|credit| credit.source = CreditSource::SelfReported);
     // labrun writes them in order; whoever judges relies on it.
     for observation in &mut evidence.observations {
         observation.samples.sort_by_key(|sample| sample.round);

@@ -10,20 +10,19 @@ use crate::error::Error;
 use crate::evidence::chain::Broken;
 use crate::evidence::{Evidence, Machine, Subject};
 use crate::judge::judge;
-use crate::library::Library;
 use crate::observe::Brief;
 use crate::plan::Plan;
 use crate::probe::{Consent, Stop};
 use crate::render::{show_value, symbol, tame};
 use crate::run::check::{Look, Prepared};
-use crate::run::judged::{given_labs, plans_for, read_with_chain};
+use crate::run::judged::{given_labs, in_the_course_of, plans_for, read_with_chain};
 use crate::run::machine::{at_terminal, open, ssh_options};
 use crate::run::signed::beside;
 use crate::run::{Environment, read_bounded, write_stdout};
 use crate::signature::{self, Wrong};
 use crate::student::Student;
 use crate::text::Text;
-use crate::verdict::Outcome;
+use crate::verdict::{CheckResult, Outcome};
 use crate::verification::{Claim, candidates, compared, drawn, narrowed, same_machine};
 use crate::vm::address::Address;
 
@@ -63,7 +62,8 @@ pub async fn verify(args: Verify, environment: &Environment, stop: &Stop) -> Res
     let lang = args.lang.unwrap_or(environment.lang);
     let (evidence, chain) = read_with_chain(&args.evidence)?;
     let allowed = args.allowed_signers.as_deref().map(|path| read_bounded(path, MAX_TEXT)).transpose()?;
-    let library = Library::open(args.labs.as_deref())?;
+    let library = environment.labs_to_judge_by(args.labs.as_deref())?;
+    let evidence = in_the_course_of(&library, evidence)?;
     let given = given_labs(&args.lab_files, &library)?;
     let mut lines = vec![about(&evidence), of_chain(&evidence, &chain)];
     lines.extend(of_signature(&args, allowed.as_deref())?);
@@ -78,6 +78,9 @@ pub async fn verify(args: Verify, environment: &Environment, stop: &Stop) -> Res
         }
     };
     lines.extend(plans.iter().flatten().zip(&evidence.labs).map(|(plan, subject)| of_lab(plan, subject)));
+    if let Some(plans) = &plans {
+        lines.extend(judge(plans, &evidence).checks().filter_map(of_credit));
+    }
     let live = args.claims.is_some() || args.machine.vm != Address::Local;
     if let Some(plans) = plans.filter(|_| live) {
         lines.extend(live_lines(&args, &evidence, &plans, environment, stop).await?);
@@ -197,6 +200,19 @@ fn of_lab(plan: &Plan, subject: &Subject) -> Line {
             ),
         ),
     }
+}
+
+/// What holds by the record of earlier runs alone: there is no fact to it, so that it cannot be looked at again.
+fn of_credit(check: &CheckResult) -> Option<Line> {
+    let (address, at) = (tame(&check.address, 200), tame(&check.credit.as_ref()?.at, 40));
+    Some(Line(
+        "credit",
+        Finding::Open,
+        Text::new(
+            format!("{address}: lo dice sólo el registro de quien lo entrega ({at})"),
+            format!("{address}: only the record of whoever handed it in says so ({at})"),
+        ),
+    ))
 }
 
 /// Looks at some of the claims again, and says of each what the evidence said and what is seen now.

@@ -16,7 +16,6 @@ use crate::error::{Error, exit_code};
 use crate::evidence::Evidence;
 use crate::journal::Journal;
 use crate::judge::judge_by_the_last;
-use crate::library::Library;
 use crate::memory::{Memory, OfThisRun, OnlyRecalled};
 use crate::observe::{Audience, Hearing, Live, Over};
 use crate::plan::{Plan, Settings};
@@ -45,10 +44,7 @@ const LOST: Duration = Duration::from_secs(1);
 /// `labrun watch`
 pub async fn watch(args: Watch, environment: &Environment) -> Result<ExitCode, Error> {
     let mut signals = Signals::heeded();
-    let library = match &args.report.labs {
-        None if environment.in_ci => Library::built_in(),
-        labs => Library::open(labs.as_deref())?,
-    };
+    let library = environment.labs_to_judge_by(args.report.labs.as_deref())?;
     check_folders([&args.report.output, &None])?;
     check_format(&args.report, environment)?;
     let settings: Settings = args.work.settings.iter().cloned().collect();

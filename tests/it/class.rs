@@ -6,15 +6,15 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use labrun::class::summary::Class;
 use labrun::evidence::chain::seal;
-use labrun::evidence::{CreditSource, Evidence};
+use labrun::evidence::{Credit, CreditSource, Evidence, Facts, Sample, Seen};
 use labrun::points::Points;
 use labrun::verdict::{Outcome, Report};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::schema::Validator;
 
@@ -249,7 +249,7 @@ fn nothing_that_is_the_teachers_to_say_is_taken_from_a_students_file() {
     assert!(class.students[0].trouble.is_none());
     let kinds: Vec<&str> = class.students[0].flags.iter().map(|flag| flag.kind.word()).collect();
     assert_eq!(kinds, ["unsealed", "other_parameters", "other_version", "not_recorded", "late"]);
-    assert_eq!(class.students[0].checks["lab1/port/bound"], Outcome::Deferred, "their own word, left to the teacher");
+    assert_eq!(class.students[0].checks["lab1/port/bound"], Outcome::Fail, "their own word, of another table");
     let report: Report = serde_json::from_slice(&std::fs::read(teacher.path("M/s000/report.json")).unwrap()).unwrap();
     assert!(
         report.remarks.iter().any(|remark| remark.en.contains("other parameters") && remark.en.contains("`table`"))
@@ -281,6 +281,73 @@ fn labs_here_are_not_looked_into() {
     labrun.args(["class", "lab1", "--roster", "r.csv", "--uploads", "up", "--out", "M"]);
     assert_eq!(labrun.output().unwrap().status.code(), Some(0));
     assert_eq!(teacher.read("M").labs[0].source, "built-in/labs/lab1.yaml");
+}
+
+/// What the roster names lies beside it; a folder on the command line is one where the command runs.
+#[test]
+fn uploads_are_looked_for_where_the_command_runs() {
+    let teacher = Teacher::of(2);
+    std::fs::create_dir(teacher.path("course")).unwrap();
+    std::fs::rename(teacher.path("r.csv"), teacher.path("course/r.csv")).unwrap();
+    let mut labrun = teacher.labrun();
+    labrun.args(["class", "lab1", "--roster", "course/r.csv", "--uploads", "up/", "--out", "M"]);
+    assert_eq!(labrun.output().unwrap().status.code(), Some(0));
+    assert!(teacher.read("M").students.iter().all(|student| student.trouble.is_none()));
+}
+
+/// Evidence by hand: few bytes that are looked at often, or that come to much once they are read.
+#[test]
+fn evidence_that_would_keep_a_grader_busy_is_refused_in_no_time() {
+    let teacher = Teacher::of(4);
+    let mut often = evidence("real-reference", "s001");
+    let sample = often.observations[0].samples[0].clone();
+    let many = (0..20_000).map(|round| Sample { round, until: None, ..sample.clone() });
+    often.observations[0].samples = many.collect();
+    let long = Facts::from_iter([("stdout".to_owned(), Value::from("x".repeat(60_000)))]);
+    often.observations[1].samples[0].seen = Seen::Facts(long);
+    seal(&mut often);
+    teacher.hand_in(&often, "s001");
+    let large = serde_json::to_string(&evidence("real-reference", "s003")).unwrap();
+    let large = large.replacen('{', &format!("{{\"x\":[{}{{}}],", "{\"\":0},".repeat(600_000)), 1);
+    teacher.put("up/s003.json", &large);
+    let start = Instant::now();
+    let class = teacher.graded("M", &[]);
+    let why: Vec<_> =
+        class.students.iter().map(|student| student.trouble.as_ref().map(|why| why.en.as_str())).collect();
+    assert!(why[1].unwrap().contains("too long to judge") && why[3].unwrap().contains("too much memory"), "{why:?}");
+    assert!(why[0].is_none() && why[2].is_none(), "{why:?}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+/// A check that a student's machine saw to hold with other parameters is another check.
+#[test]
+fn credit_in_evidence_counts_for_the_parameters_it_is_judged_by() {
+    let teacher = Teacher::of(3);
+    let credit = |evidence: &mut Evidence| {
+        let credit = |check: &str| Credit {
+            check: check.to_owned(),
+            at: evidence.finished.clone(),
+            source: CreditSource::Grader,
+        };
+        evidence.credit = ["lab1/port/bound", "lab2/volume/mounted"].map(credit).into();
+        seal(evidence);
+    };
+    let mut same = evidence("real-mistakes", "s001");
+    credit(&mut same);
+    teacher.hand_in(&same, "s001");
+    let mut other = evidence("real-mistakes", "s002");
+    other.labs[0].params.insert("port".to_owned(), json!(15432));
+    credit(&mut other);
+    teacher.hand_in(&other, "s002");
+    teacher.graded("M", &[]);
+    let credited = |id: &str| {
+        let report = std::fs::read(teacher.path(&format!("M/{id}/report.json"))).unwrap();
+        let report: Report = serde_json::from_slice(&report).unwrap();
+        let all = report.checks().filter_map(|check| Some((check.address.clone(), check.credit.as_ref()?.source)));
+        all.collect::<Vec<_>>()
+    };
+    assert!(credited("s001").contains(&("lab1/port/bound".to_owned(), CreditSource::SelfReported)));
+    assert!(!credited("s002").iter().any(|(check, _)| check == "lab1/port/bound"));
 }
 
 #[test]
@@ -606,7 +673,8 @@ fn what_an_earlier_class_saw_is_credited_on_the_word_of_who_saw_it() {
     let journal = std::fs::read_to_string(teacher.path("then/journal.jsonl")).unwrap();
     let looked_at = |line: &str| {
         let is_one = ["ana", "bea"].iter().any(|id| line.starts_with(&format!("{{\"looked\":{{\"student\":\"{id}\"")));
-        if is_one { line.replace("\"evidence\":\"up/", "\"vm\":\"ssh://up/") } else { line.to_owned() }
+        let file = format!("\"evidence\":\"{}/", teacher.path("up").display());
+        if is_one { line.replace(&file, "\"vm\":\"ssh://up/") } else { line.to_owned() }
     };
     teacher.put("then/journal.jsonl", &(journal.lines().map(looked_at).collect::<Vec<_>>().join("\n") + "\n"));
 

@@ -249,6 +249,13 @@ fn in_ci_a_folder_of_labs_in_the_repository_is_none() {
     assert_eq!(source("1", &["--labs", "built-in"]), built_in);
     assert_eq!(source("false", &["--labs", "built-in"]), built_in);
     assert_eq!([source("false", &[]), source("true", &["--labs", "labs"])], ["labs/lab1.yaml"; 2]);
+    // Nor is it one by which evidence is judged: with this one the student has every point.
+    std::fs::write(folder.path().join("labs/lab1.yaml"), "labrun: lab/v1\nid: lab1\n").unwrap();
+    let recorded = root().join("tests/cases/replay/real-mistakes/evidence.json");
+    let mut labrun = cargo_bin_cmd!("labrun");
+    labrun.current_dir(&folder).arg("judge").arg(recorded).arg("lab1").args(["--format", "json"]).env("CI", "true");
+    let report: Report = serde_json::from_slice(&labrun.output().unwrap().stdout).unwrap();
+    assert_eq!(report.labs[0].source, built_in);
 }
 
 #[test]

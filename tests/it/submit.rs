@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use labrun::evidence::Evidence;
 use labrun::evidence::chain::{seal, verify};
+use labrun::evidence::{Credit, CreditSource, Evidence};
+use labrun::verdict::{Outcome, Report};
 use tempfile::TempDir;
 
 use crate::student_vm::text;
@@ -23,7 +24,7 @@ steps:
       - {id: one, points: 1, claim: {es: x, en: x}, probe: {command: {run: [cat, '${folder}/one']}}, expect: {stdout: {contains: right}}, hints: [{id: h, say: [{es: x, en: x}]}]}
       - {id: two, points: 1, claim: {es: x, en: x}, probe: {command: {run: [cat, '${folder}/two']}}, expect: {stdout: {contains: right}}, hints: [{id: h, say: [{es: x, en: x}]}]}
       - {id: three, points: 1, needs: [two], claim: {es: x, en: x}, probe: {command: {run: [cat, '${folder}/three']}}, expect: {stdout: {contains: right}}, hints: [{id: h, say: [{es: x, en: x}]}]}
-      - {id: outside, points: 1, from: grader, claim: {es: x, en: x}, probe: {reach: {to: 'outward:1'}}, expect: {connection: open}, hints: [{id: h, say: [{es: x, en: x}]}]}
+      - {id: outside, points: 1, from: grader, claim: {es: x, en: x}, probe: {reach: {to: 'outward:1'}}, expect: {connection: connected}, hints: [{id: h, say: [{es: x, en: x}]}]}
 ";
 
 /// A folder with the lab and the files it asks for.
@@ -178,6 +179,41 @@ fn a_submission_carries_the_code_and_says_what_to_hand_in() {
         (output.status.code(), text(&output.stderr).as_str()),
         (Some(2), "labrun: submit needs `--challenge CODE`: the code that your teacher published\n")
     );
+}
+
+#[test]
+fn credit_is_its_writer_s_word_and_who_judges_says_what_is_judged() {
+    let folder = folder();
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("labs")).unwrap();
+    std::fs::copy(folder.join("files.yaml"), folder.join("labs/files.yaml")).unwrap();
+    std::fs::write(folder.join("two"), "wrong").unwrap();
+    checked(folder, "check", &[]);
+    let mut forged: Evidence = serde_json::from_slice(&std::fs::read(folder.join("e.json")).unwrap()).unwrap();
+    let at = forged.finished.clone();
+    forged.credit = vec![Credit { check: "files/s/two".to_owned(), at, source: CreditSource::Grader }];
+    forged.self_reported_counts = true;
+    seal(&mut forged);
+    std::fs::write(folder.join("e.json"), serde_json::to_string(&forged).unwrap()).unwrap();
+    let (code, shown) = verified(folder, &[]);
+    let line = "? credit     files/s/two: only the record of whoever handed it in says so (";
+    assert!(code == Some(4) && shown.contains(line), "{shown}");
+
+    let judged = |more: &[&str]| -> Vec<Outcome> {
+        let output = labrun(folder, &[&["judge", "e.json", "--labs", "labs", "--format", "json"], more].concat());
+        let report: Report =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        report.checks().map(|check| check.outcome).collect()
+    };
+    use Outcome::{Deferred, Pass, Unknown};
+    // These labs have no course that would count it.
+    assert_eq!(judged(&[]), [Pass, Deferred, Pass, Deferred]);
+    let set = format!("folder={}", folder.display());
+    assert_eq!(judged(&["files", "--set", &set]), [Pass, Deferred, Pass, Deferred]);
+    // The student's own choice of the folder is no choice of theirs, and what was seen there is something else.
+    assert_eq!(judged(&["files"]), [Unknown, Unknown, Unknown, Deferred]);
+    let output = labrun(folder, &["judge", "e.json", "--set", &set]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
 }
 
 #[test]

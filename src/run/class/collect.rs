@@ -21,7 +21,7 @@ use crate::run::class::folder::{EVIDENCE, Folder, SIGNATURE, sha256};
 use crate::run::class::live::Live;
 use crate::run::class::machine::{Sight, Way};
 use crate::run::class::progress::Progress;
-use crate::run::judged::{MAX_EVIDENCE, parse_evidence};
+use crate::run::judged::{MAX_EVIDENCE, not_too_much, parse_evidence};
 use crate::run::signed::beside;
 use crate::signature::{self, Signed, Wrong};
 use crate::text::Text;
@@ -74,7 +74,11 @@ impl Collector<'_> {
         let roster = &folder.state.asked.roster;
         let (all, lang) = (roster.students.len(), self.args.lang.unwrap_or(self.environment.lang));
         let progress = Progress::new(all, all - open.len(), lang);
-        let to_retry = self.round(folder, open, &progress, live).await?;
+        // A file that somebody made may take long to judge, and whoever looks at a machine meanwhile would miss its answer.
+        let (files, others): (Vec<&Entry>, Vec<&Entry>) =
+            open.iter().partition(|entry| matches!(entry.origin, Origin::Evidence(_)));
+        self.round(folder, &files, &progress, live).await?;
+        let to_retry = self.round(folder, &others, &progress, live).await?;
         if !to_retry.is_empty() {
             progress.retries(to_retry.len());
             self.round(folder, &to_retry, &progress, live).await?;
@@ -171,7 +175,7 @@ impl Collector<'_> {
             Err(why) => return Found { evidence: None, signature: None, trouble: Some(why) },
         };
         let text = String::from_utf8_lossy(&bytes);
-        match parse_evidence(&path.display().to_string(), &text) {
+        match parse_evidence(&path.display().to_string(), &text).and_then(not_too_much) {
             Ok((evidence, chain)) => {
                 let signature = read_signature(&beside(path));
                 let checked = signature.as_ref().map(|signature| checked(signature, &bytes));

@@ -131,7 +131,7 @@ pub fn closing(class: &Class, out: &Path, lang: Lang) -> String {
     let lines = [
         (all, Text::new("estudiantes", "students")),
         (count(&|student| student.mark.is_some()), Text::new("con nota", "with a mark")),
-        (count(&|student| student.trouble.is_some()), Text::new("sin poder mirar", "could not be seen")),
+        (count(&|student| student.trouble.is_some()), Text::new("que no se pudieron mirar", "could not be seen")),
         (
             count(&|student| student.trouble.is_none() && student.points.undetermined.hundredths() > 0),
             Text::new("con algo incierto", "with something unknown"),
@@ -140,7 +140,7 @@ pub fn closing(class: &Class, out: &Path, lang: Lang) -> String {
             count(&|student| !student.deferred.is_empty()),
             Text::new("esperan a su docente (queue.csv)", "wait for their teacher (queue.csv)"),
         ),
-        (class.copies.len(), Text::new("parecidos que sólo tienen las copias", "likenesses that only copies have")),
+        (class.copies.len(), Text::new("posibles copias", "possible copies")),
     ];
     let lines = lines.iter().enumerate().filter(|(n, (count, _))| *n < 2 || *count > 0);
     let mut text: String = lines.map(|(_, (count, what))| format!("{count:>5} {}\n", what.get(lang))).collect();
