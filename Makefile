@@ -2,7 +2,7 @@
 
 WORLD  := tests/world/world
 LABRUN := target/debug/labrun
-# The engines every world is played on; `make test ENGINES=26` is the quick one.
+# The engines that worlds are played on, all of them on the first; `make test ENGINES=26` is the quick one.
 ENGINES := 26 20
 # The worlds played on the older engine; all where none is named (`make test WORLDS_20=`).
 WORLDS_20 := untouched,reference,compose,engine-stopped

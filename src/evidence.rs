@@ -104,6 +104,16 @@ pub enum OptIn {
     FromZero,
 }
 
+impl OptIn {
+    /// The option of `labrun check` that asks for it.
+    pub fn option(self) -> &'static str {
+        match self {
+            OptIn::Disruptive => "--disruptive",
+            OptIn::FromZero => "--from-zero",
+        }
+    }
+}
+
 /// A check that an earlier run saw to hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

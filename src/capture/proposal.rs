@@ -182,7 +182,7 @@ impl Proposal {
         Head {
             labrun: LAB_FORMAT,
             id: self.id.clone(),
-            title: Text::new(format!("Práctica `{}`", self.id), format!("Lab `{}`", self.id)),
+            title: Text::new(format!("Laboratorio `{}`", self.id), format!("Lab `{}`", self.id)),
             points: self.claims().count(),
             params: self.params.clone(),
         }

@@ -210,7 +210,7 @@ fn page(class: &Class) -> Page {
     let counts = [
         (class.students.len(), Text::new("estudiantes", "students"), "map", false),
         (marked, Text::new("con nota", "with a mark"), "spread", false),
-        (of_all(&unseen), Text::new("sin poder mirar", "could not be seen"), "unseen", true),
+        (of_all(&unseen), Text::new("que no se pudieron mirar", "could not be seen"), "unseen", true),
         (unknown.len(), Text::new("cosas inciertas", "things unknown"), "unknown", true),
         (waiting, Text::new("notas por poner", "marks to be given"), "queue", true),
         (of_all(&late), Text::new("fuera de plazo", "after the due time"), "late", true),

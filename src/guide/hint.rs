@@ -63,7 +63,7 @@ fn why_not(lab: &Lab, check: &PlannedCheck, reader: Reader) -> Text {
     match (lab.standing(check), seen) {
         (Some(Outcome::Pass), _) => Text::new("Esto ya se vio bien.", "This was seen to hold."),
         (Some(Outcome::Blocked), Some(seen)) => {
-            let by = seen.blocked_by.iter().map(|by| tame(by, NAME)).collect::<Vec<_>>().join(", ");
+            let by = seen.blocked_by.first().map(|by| tame(by, NAME)).unwrap_or_default();
             Text::new(
                 format!("Espera a otra cosa que está mal: `labrun hint {by}`."),
                 format!("It waits for something else that is wrong: `labrun hint {by}`."),

@@ -148,8 +148,12 @@ fn judged(check: &PlannedCheck) -> Option<Text> {
     if check.judged_by == Some(JudgedBy::Teacher) {
         return Some(Text::new("lo juzga tu docente", "your teacher judges it"));
     }
-    if check.opt_in().is_some() {
-        return Some(Text::new("sólo si la corrida lo pide", "only if the run asks for it"));
+    if let Some(opt_in) = check.opt_in() {
+        let option = opt_in.option();
+        return Some(Text::new(
+            format!("sólo con `labrun check {option}`"),
+            format!("only with `labrun check {option}`"),
+        ));
     }
     let outside = check.asks_from_outside();
     outside.then(|| Text::new("se ve sólo desde afuera de la VM", "seen from outside the VM only"))

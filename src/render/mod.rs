@@ -368,20 +368,20 @@ fn advise(report: &Report) -> Text {
     if let Some(why) = first(Outcome::Unknown).and_then(|check| check.unknown.as_ref()) {
         let n = count(Outcome::Unknown);
         return Text::new(
-            format!("No se ha perdido ningún punto, pero queda algo incierto ({n}): {}", why.why.es),
+            format!("No se perdió ningún punto, pero queda algo incierto ({n}): {}", why.why.es),
             format!("No point is lost, but something is unknown ({n}): {}", why.why.en),
         );
     }
     if let Some(how) = first(Outcome::Deferred).and_then(|check| check.deferred.as_ref()) {
         let n = count(Outcome::Deferred);
         return Text::new(
-            format!("Todo lo que se juzga aquí está bien. Queda para otro momento ({n}): {}", how.es),
+            format!("Todo lo que se juzga acá está bien. Queda para otro momento ({n}): {}", how.es),
             format!("All that is judged here is right. Left for another time ({n}): {}", how.en),
         );
     }
     if report.checks().any(|check| check.outcome != Outcome::Pass) {
         return Text::new(
-            "Están todos los puntos; solo falta algo de bonus.",
+            "Están todos los puntos; sólo falta algo de bonus.",
             "All points are there; only a bonus is missing.",
         );
     }

@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_millis(400);
 pub fn line(lang: Lang) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     let template = match lang {
-        Lang::Es => "{spinner} {pos}/{len} controles  {elapsed}",
+        Lang::Es => "{spinner} {pos}/{len} comprobaciones  {elapsed}",
         Lang::En => "{spinner} {pos}/{len} checks  {elapsed}",
     };
     bar.set_style(ProgressStyle::with_template(template).expect("a constant template"));

@@ -47,7 +47,9 @@ pub async fn capture(args: Capture, environment: &Environment) -> Result<ExitCod
     let (n, left_out) = (proposal.claims().count(), proposal.n_left_out());
     let place = args.output.map(|path| format!("{}: ", path.display())).unwrap_or_default();
     let said = Text::new(
-        format!("labrun: {place}controles propuestos: {n}; lo que quedó afuera: {left_out} (arriba de todo dice qué)"),
+        format!(
+            "labrun: {place}comprobaciones propuestas: {n}; lo que quedó afuera: {left_out} (arriba de todo dice qué)"
+        ),
         format!("labrun: {place}checks proposed: {n}; left out: {left_out} (the first lines say what)"),
     );
     say(said.get(lang));
@@ -107,7 +109,7 @@ async fn proposed(id: &str, vm: &dyn Vm, timeout: Duration, bar: &ProgressBar, l
 
 fn nothing_there() -> Text {
     Text::new(
-        "no hay nada que una práctica pueda pedir: ningún contenedor corre y nadie hizo una red",
+        "no hay nada que un laboratorio pueda pedir: ningún contenedor corre y nadie hizo una red",
         "there is nothing that a lab could ask for: no container runs, and nobody made a network",
     )
 }

@@ -53,7 +53,7 @@ pub fn demo(args: Demo, environment: &Environment) -> Result<ExitCode, Error> {
     let shown = page.display();
     let told = Text::new(
         format!(
-            "labrun: el mismo informe, como página: {shown}. Ahora una práctica: `labrun doctor`, `labrun show lab1`"
+            "labrun: el mismo informe, como página: {shown}. Ahora un laboratorio: `labrun doctor`, `labrun show lab1`"
         ),
         format!("labrun: the same report as a page: {shown}. Now a lab: `labrun doctor`, `labrun show lab1`"),
     );

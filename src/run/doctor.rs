@@ -52,13 +52,13 @@ pub async fn doctor(args: Doctor, environment: &Environment) -> Result<ExitCode,
     page.line(0, "");
     let count = |state| found.iter().filter(|finding| finding.state == state).count();
     let said = match (count(State::Missing), count(State::Mind)) {
-        (0, 0) => Text::new("No falta nada: las prácticas pueden correr.", "Nothing is missing: labs can run."),
+        (0, 0) => Text::new("No falta nada: los laboratorios pueden correr.", "Nothing is missing: labs can run."),
         (0, n) => Text::new(
-            format!("Las prácticas pueden correr; {n} por mirar (?): una parte de alguna quedaría incierta."),
+            format!("Los laboratorios pueden correr; {n} por mirar (?): una parte de alguno quedaría incierta."),
             format!("Labs can run; {n} to mind (?): a part of some would be unknown."),
         ),
         (n, _) => Text::new(
-            format!("Así no se puede juzgar una práctica: {n} por arreglar (✘)."),
+            format!("Así no se puede juzgar un laboratorio: {n} por arreglar (✘)."),
             format!("No lab can be judged like this: {n} to put right (✘)."),
         ),
     };
@@ -70,14 +70,14 @@ pub async fn doctor(args: Doctor, environment: &Environment) -> Result<ExitCode,
 
 /// Whether there are labs, all of them sound.
 fn labs(folder: Option<&Path>) -> Finding {
-    const WHAT: (&str, &str) = ("prácticas", "labs");
+    const WHAT: (&str, &str) = ("laboratorios", "labs");
     let planned = Library::open(folder).and_then(|library| {
         let (sources, settings) = (in_order(&library)?, Settings::new());
         plans(sources.iter().map(|source| (source, &settings, [].as_slice())), &library)
     });
     match planned {
         Ok(planned) if planned.is_empty() => {
-            Finding::new(WHAT, State::Missing, Text::new("no hay ninguna", "there are none"))
+            Finding::new(WHAT, State::Missing, Text::new("no hay ninguno", "there are none"))
         }
         Ok(planned) => {
             let ids: Vec<&str> = planned.iter().map(|plan| plan.id.as_str()).collect();
@@ -101,7 +101,7 @@ fn student(environment: &Environment) -> Vec<Finding> {
         File::Missing => found.push((
             State::Good,
             Text::new(
-                "no hay; hace falta recién cuando una práctica pregunta",
+                "no hay; hace falta recién cuando un laboratorio pregunta",
                 "there is none; it is needed only once a lab asks",
             ),
         )),
