@@ -11,7 +11,10 @@ use crate::student_vm::{StudentVm, engines, text};
 fn without_an_engine_the_doctor_says_what_is_missing_how_to_get_it_and_that_no_lab_can_run() {
     let folder = tempfile::tempdir().unwrap();
     for (lang, wanted) in [
-        ("es", ["✘ motor Docker", "`sudo systemctl start docker`", "no se puede juzgar una práctica: 1 por arreglar"]),
+        (
+            "es",
+            ["✘ motor Docker", "`sudo systemctl start docker`", "no se puede juzgar un laboratorio: 1 por arreglar"],
+        ),
         ("en", ["✘ Docker engine", "`sudo systemctl start docker`", "No lab can be judged like this: 1 to put right"]),
     ] {
         let output = labrun_in(folder.path(), &["doctor", "--lang", lang], &[]);
