@@ -18,7 +18,7 @@ use crate::probe::compose::{
 };
 use crate::probe::consent::AtWork;
 use crate::probe::http::Http;
-use crate::probe::{Context, FOUND_WORDS, Probe, Sheet, quote};
+use crate::probe::{Context, Probe, Sheet, quote};
 use crate::text::Text;
 use crate::vm::{Command, End, FileError, Output};
 
@@ -90,8 +90,7 @@ impl Probe for Up {
         ("restored", "whether everything that was brought up is gone again; null if nothing was"),
         ("truncated", "the names of facts that are cut because there was too much"),
     ];
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[FOUND_WORDS, ("by", &["path", "containers", "name"])];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = Compose::WORDS;
     const OPT_IN: Option<OptIn> = Some(OptIn::FromZero);
     const LIMIT: Duration = Duration::from_secs(330);
 

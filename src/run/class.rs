@@ -3,7 +3,7 @@
 mod collect;
 pub mod earlier;
 pub mod folder;
-pub mod labs;
+mod labs;
 mod live;
 mod machine;
 mod progress;
@@ -32,7 +32,7 @@ use earlier::EarlierClass;
 use folder::Folder;
 use live::Live;
 
-pub use labs::{keep, read_rubric, replaced, rubric};
+pub use labs::{begun, keep, read_rubric, replaced, rubric};
 
 /// `labrun class`
 pub async fn class(args: cli::Class, environment: &Environment) -> Result<ExitCode, Error> {

@@ -14,12 +14,12 @@ use crate::library::{Library, read_source};
 use crate::plan::{Plan, Settings};
 use crate::reference::written;
 use crate::render::tame;
-use crate::run::class::labs;
+use crate::run::class::{begun, rubric};
 use crate::run::targets::{Target, check_ids, check_settings, check_steps, course, plans, targets};
 use crate::run::{Environment, say, write_report};
 use crate::source::Source;
 use crate::text::Text;
-use crate::vm::docker::reckoned;
+use crate::vm::reckoned;
 
 /// Evidence larger than this is not read: it is no honest run of a lab. `observe` keeps half as much.
 pub const MAX_EVIDENCE: u64 = 32 << 20;
@@ -38,18 +38,34 @@ pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, E
         false => read_evidence(&args.evidence)?,
     };
     let library = environment.labs_to_judge_by(args.report.labs.as_deref())?;
-    if !args.targets.is_empty() {
-        return judge_as_asked(args, evidence, &library, environment);
+    let (mut plans, evidence) = match args.targets.is_empty() {
+        true => as_recorded(&args, evidence, &library, environment)?,
+        false => as_asked(&args, evidence, &library)?,
+    };
+    if args.reveal {
+        plans.iter_mut().for_each(Plan::reveal);
     }
-    let evidence = in_the_course_of(&library, evidence)?;
-    let given = given_labs(&args.lab_files, &library)?;
+    let report = judge(&plans, &evidence);
+    write_report(&report, &args.report, environment)?;
+    Ok(exit_code(report.outcome))
+}
+
+/// The labs, steps and parameters that `evidence` was recorded for, or the lab files given for them.
+fn as_recorded(
+    args: &Judge,
+    evidence: Evidence,
+    library: &Library,
+    environment: &Environment,
+) -> Result<(Vec<Plan>, Evidence), Error> {
+    let evidence = in_the_course_of(library, evidence)?;
+    let given = given_labs(&args.lab_files, library)?;
     for (file, (id, _)) in args.lab_files.iter().zip(&given) {
         if evidence.labs.iter().all(|subject| subject.lab != *id) {
             let why = format!("it is lab `{id}`, of which the evidence holds nothing");
             return Err(Error::Format { path: file.display().to_string(), why });
         }
     }
-    let mut planned = plans_for(&evidence, &args.evidence, &library, &given)?;
+    let planned = plans_for(&evidence, &args.evidence, library, &given)?;
     if evidence.chain.is_none() {
         // What an older labrun wrote is judged as ever.
         let said = Broken::Absent.said();
@@ -65,41 +81,26 @@ pub fn judge_again(args: Judge, environment: &Environment) -> Result<ExitCode, E
             say(&format!("labrun: `{}` {what}", subject.lab));
         }
     }
-    if args.reveal {
-        planned.iter_mut().for_each(Plan::reveal);
-    }
-    let report = judge(&planned, &evidence);
-    write_report(&report, &args.report, environment)?;
-    Ok(exit_code(report.outcome))
+    Ok((planned, evidence))
 }
 
-/// Judges `evidence` on the labs, steps and parameters that whoever judges asks for, whatever it was recorded for: a
-/// student may have left out what does not hold, or chosen what is easier.
-fn judge_as_asked(
-    args: Judge,
-    evidence: Evidence,
-    library: &Library,
-    environment: &Environment,
-) -> Result<ExitCode, Error> {
+/// The labs, steps and parameters that whoever judges asks for, whatever `evidence` was recorded for: a student may have
+/// left out what does not hold, or chosen what is easier.
+fn as_asked(args: &Judge, evidence: Evidence, library: &Library) -> Result<(Vec<Plan>, Evidence), Error> {
     let settings: Settings = args.settings.iter().cloned().collect();
     let course = course(library)?;
     let subjects = targets(&args.targets, library, course.as_ref())?;
     check_settings(&settings, &subjects)?;
     let student = evidence.student.clone().unwrap_or_default();
     let personal = !student.is_empty() && course.is_some_and(|course| course.personal);
-    let (begun, files) = labs::begun(library, &subjects, settings, personal)?;
-    let rubric = labs::rubric(&begun, &files)?;
+    let (begun, files) = begun(library, &subjects, settings, personal)?;
+    let rubric = rubric(&begun, &files)?;
     check_ids(&rubric.plans)?;
     check_steps(&rubric.plans, &subjects, library)?;
     let sealed = evidence.chain.is_some();
-    let HandedIn { mut plans, mut evidence, doubts } = handed_in(&rubric, &student, evidence, sealed);
+    let HandedIn { plans, mut evidence, doubts } = handed_in(&rubric, &student, evidence, sealed);
     evidence.remarks.extend(doubts.into_iter().map(|flag| flag.why));
-    if args.reveal {
-        plans.iter_mut().for_each(Plan::reveal);
-    }
-    let report = judge(&plans, &evidence);
-    write_report(&report, &args.report, environment)?;
-    Ok(exit_code(report.outcome))
+    Ok((plans, evidence))
 }
 
 /// `evidence` in which its writer's record counts only if the course of `library` says so, too.
@@ -195,22 +196,23 @@ pub fn read_with_chain(path: &Path) -> Result<(Evidence, Result<(), Broken>), Er
         return Err(Error::Format { path: name, why: "larger than 32 MiB".to_owned() });
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    parse_evidence(&name, &text).and_then(not_too_much)
+    parse_handed_in(&name, &text)
 }
 
-/// What was read, unless judging it would take a grader's time: whoever writes evidence by hand can have few bytes
-/// looked at often.
-pub fn not_too_much(read: (Evidence, Result<(), Broken>)) -> Result<(Evidence, Result<(), Broken>), Error> {
+/// Reads evidence that somebody hands in, unless judging it would take a grader's time: whoever writes evidence by hand
+/// can have few bytes looked at often.
+pub fn parse_handed_in(name: &str, text: &str) -> Result<(Evidence, Result<(), Broken>), Error> {
+    let (evidence, chain) = parse_evidence(name, text)?;
     let size = |sample| serde_json::to_string(sample).map_or(0, |text| text.len() as u64);
-    let observations = &read.0.observations;
+    let observations = &evidence.observations;
     let looks = observations.iter().map(|observation| observation.samples.len() as u64).max().unwrap_or_default();
     let largest = observations.iter().filter_map(|observation| observation.samples.iter().map(size).max());
     let bytes: u64 = largest.sum();
     if looks.saturating_mul(bytes) > MAX_WORK {
         let why = format!("it would take too long to judge: {looks} looks at one thing, and {bytes} bytes of facts");
-        return Err(Error::Format { path: "evidence".to_owned(), why });
+        return Err(Error::Format { path: name.to_owned(), why });
     }
-    Ok(read)
+    Ok((evidence, chain))
 }
 
 /// Reads evidence from `text`, which may come from anybody, and of which `name` says where it lies.

@@ -165,7 +165,10 @@ where
 {
     async fn over(stream: Box<dyn ByteStream>, expected: Answer) -> Result<Conversation<B>, Error> {
         let stream: Box<dyn ByteStream> = match expected {
-            Answer::Framed => Box::new(Framed::new(stream, BYTES)),
+            Answer::Framed => {
+                let (out, into) = tokio::io::split(stream);
+                Box::new(tokio::io::join(Framed::new(out, BYTES), into))
+            }
             Answer::Parsed | Answer::PassedOn => stream,
         };
         let (max, surcharge): (u64, fn(&[u8]) -> u64) = match expected {

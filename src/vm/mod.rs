@@ -4,7 +4,7 @@
 pub mod address;
 mod addresses;
 pub mod connect;
-pub mod docker;
+mod docker;
 pub mod helper;
 mod inside;
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
@@ -31,6 +31,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::evidence::{Machine, Unobserved};
 use crate::vm::connect::Pace;
+
+pub use docker::reckoned;
 
 /// A connection to a service on, or seen from, the machine.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -295,6 +295,18 @@ fn uploads_are_looked_for_where_the_command_runs() {
     assert!(teacher.read("M").students.iter().all(|student| student.trouble.is_none()));
 }
 
+/// Whoever looks at a machine while a file is judged would miss its answer.
+#[test]
+fn files_are_judged_before_any_machine_is_looked_at() {
+    let teacher = Teacher::new();
+    teacher.hand_in(&evidence("real-reference", "zoe"), "zoe");
+    teacher.put("r.csv", "id,name,vm\nana,Ana,ssh://ana@127.0.0.1:1\nzoe,Zoe,\n");
+    teacher.graded("M", &["--jobs", "1"]);
+    let journal = std::fs::read_to_string(teacher.path("M/journal.jsonl")).unwrap();
+    let looked = |id: &str| journal.find(&format!("{{\"looked\":{{\"student\":\"{id}\"")).unwrap();
+    assert!(looked("zoe") < looked("ana"), "{journal}");
+}
+
 /// Evidence by hand: few bytes that are looked at often, or that come to much once they are read.
 #[test]
 fn evidence_that_would_keep_a_grader_busy_is_refused_in_no_time() {

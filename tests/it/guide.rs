@@ -177,6 +177,17 @@ fn a_hint_says_a_stage_more_each_time_and_begins_anew_with_another_cause() {
         hint(&["files/second/there"])
             .contains("It waits for something else that is wrong: `labrun hint files/first/says`")
     );
+    // Of several things it waits for the first is named: a command takes one.
+    let lab = std::fs::read_to_string(desk.path("labs/files.yaml")).unwrap();
+    let more = lab
+        .replace("needs: [first/says]", "needs: [first]")
+        .replace("        hidden_until: 2999-01-01T00:00:00Z\n", "");
+    std::fs::write(desk.path("labs/files.yaml"), more).unwrap();
+    desk.check();
+    let waits = hint(&["files/second/there"]);
+    assert!(waits.contains("`labrun hint files/first/says`."), "{waits}");
+    std::fs::write(desk.path("labs/files.yaml"), lab).unwrap();
+    desk.check();
     // Another cause has another hint, whose second stage comes first to be asked for.
     std::fs::write(desk.path("one"), "other").unwrap();
     desk.check();

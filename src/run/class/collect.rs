@@ -21,7 +21,7 @@ use crate::run::class::folder::{EVIDENCE, Folder, SIGNATURE, sha256};
 use crate::run::class::live::Live;
 use crate::run::class::machine::{Sight, Way};
 use crate::run::class::progress::Progress;
-use crate::run::judged::{MAX_EVIDENCE, not_too_much, parse_evidence};
+use crate::run::judged::{MAX_EVIDENCE, parse_handed_in};
 use crate::run::signed::beside;
 use crate::signature::{self, Signed, Wrong};
 use crate::text::Text;
@@ -175,7 +175,7 @@ impl Collector<'_> {
             Err(why) => return Found { evidence: None, signature: None, trouble: Some(why) },
         };
         let text = String::from_utf8_lossy(&bytes);
-        match parse_evidence(&path.display().to_string(), &text).and_then(not_too_much) {
+        match parse_handed_in(&path.display().to_string(), &text) {
             Ok((evidence, chain)) => {
                 let signature = read_signature(&beside(path));
                 let checked = signature.as_ref().map(|signature| checked(signature, &bytes));

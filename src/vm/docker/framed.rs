@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// How long one frame may be. Engines pass on what they have read at once, some 32 KiB.
 const FRAME: usize = 1 << 20;
@@ -16,7 +16,7 @@ const HEAD: usize = 64 << 10;
 /// How the answer begins after which frames follow.
 const HANDED_OVER: &[u8] = b"HTTP/1.1 101";
 
-/// A stream that passes on such a connection as it is, and ends in an error where a frame is too long or none.
+/// What comes out of such a connection, as it is; it and ends in an error where a frame is too long or none.
 pub struct Framed<S> {
     inner: S,
     at: At,
@@ -98,20 +98,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
             self.at = At::Body(0);
         }
         Poll::Ready(followed)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 
