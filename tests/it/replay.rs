@@ -600,7 +600,7 @@ proptest! {
             let evidence = evidence_for(&plans, |ask| {
                 number += 1;
                 // What others lean on stays, so that both runs ask the same questions.
-                let is_main = ask.args["name"].as_str().is_some_and(|name| name.starts_with('c'));
+                let is_main = ask.args["to"].as_str().is_some_and(|to| to.starts_with('c'));
                 Some(match seen[number - 1] {
                     _ if blind == Some(number - 1) && is_main => unobserved(),
                     0 => facts("running"),
